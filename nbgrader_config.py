@@ -1,0 +1,27 @@
+"""nbgrader's settings; read by `attn`, `nbgrader` and JupyterLab's formgrader when started in this folder."""
+
+from pathlib import Path
+
+c = get_config()  # noqa: F821
+
+# The course and its folders.
+c.CourseDirectory.root = str(Path(__file__).resolve().parent)
+c.CourseDirectory.course_id = "attention"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "course"
+c.CourseDirectory.submitted_directory = "submitted"
+c.CourseDirectory.autograded_directory = "autograded"
+c.CourseDirectory.feedback_directory = "feedback"
+c.CourseDirectory.directory_structure = "{nbgrader_step}/{student_id}/{assignment_id}"
+c.CourseDirectory.db_url = f"sqlite:///{c.CourseDirectory.root}/gradebook.db"
+
+# What a student finds in place of a solution.
+c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
+
+# A built notebook carries a digest of its cells, so that a later build sees whether somebody has worked in it.
+c.GenerateAssignment.preprocessors.append("autograder.build.Seal")
+
+# ---- the class grader plugs in here ------------------------------------------------------------------------------
+
+# ---- end of the class grader's settings --------------------------------------------------------------------------
