@@ -1,0 +1,1 @@
+"""How each lesson's functions are checked: one module a lesson."""
