@@ -1,8 +1,15 @@
 """nbgrader's settings; read by `attn`, `nbgrader` and JupyterLab's formgrader when started in this folder."""
 
+import os
+import sys
 from pathlib import Path
 
 c = get_config()  # noqa: F821
+
+# nbgrader calls `alembic` by its bare name; find the one of this environment even where it is not activated.
+tools = str(Path(sys.executable).parent)
+if tools not in os.environ["PATH"].split(os.pathsep):
+    os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
 
 # The course and its folders.
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)

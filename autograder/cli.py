@@ -39,14 +39,12 @@ def main(argv: list[str] | None = None) -> int:
     chosen = usage().parse_args(argv)
     module, text = COMMANDS[chosen.command]
     command = importlib.import_module(module)
-    parser = argparse.ArgumentParser(prog=f"attn {chosen.command}", description=text[0].upper() + text[1:] + ".")
+    parser = argparse.ArgumentParser(
+        prog=f"attn {chosen.command}", description=text[0].upper() + text[1:] + "."
+    )
     command.arguments(parser)
     try:
         return command.run(parser.parse_args(chosen.arguments)) or 0
     except Problem as problem:
         print(f"attn {chosen.command}: {problem}", file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,239 @@
+"""`attn build`: solutions/NN_topic.py -> solutions/NN_topic/NN_topic.ipynb -> course/NN_topic/NN_topic.ipynb.
+
+The first step is jupytext's, the second nbgrader's `generate_assignment`, which also fills the grade book. The same
+sources give the same bytes. A notebook in course/ that somebody has worked in is kept, unless --force is given.
+"""
+
+import argparse
+import difflib
+import hashlib
+import io
+import logging
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
+from traitlets import Bool
+
+from autograder.cli import ROOT, Problem
+from autograder.sources import complaints
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "lessons", nargs="*", metavar="LESSON", help="such as 03_masking; all if none is named"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if course/ is out of date"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace notebooks in course/ that hold somebody's work"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    lessons = choose(args.lessons)
+    return check(lessons) if args.check else build(lessons, force=args.force)
+
+
+def available(root: Path = ROOT) -> list[str]:
+    """The lessons that have a source, in order."""
+    return sorted(path.stem for path in (root / "solutions").glob("[0-9][0-9]_*.py"))
+
+
+def choose(names: list[str], root: Path = ROOT) -> list[str]:
+    """The named lessons, or all of them."""
+    known = available(root)
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1, 0.4)
+            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
+            raise Problem(f"there is no lesson {name}; {meant}")
+    return sorted(set(names)) or known
+
+
+def build(lessons: list[str], root: Path = ROOT, force: bool = False) -> int:
+    """Build the lessons; 1 if a notebook that holds somebody's work was kept although its lesson has changed."""
+    behind = []
+    for lesson in lessons:
+        write(root / "solutions" / lesson / f"{lesson}.ipynb", source_notebook(lesson, root))
+    with released(lessons, root, root / "solutions", root / "gradebook.db") as made:
+        for lesson in lessons:
+            fresh = (made / lesson / f"{lesson}.ipynb").read_text("utf-8")
+            state = put(root / "course" / lesson / f"{lesson}.ipynb", fresh, force)
+            print(f"{lesson}: {state}")
+            if state == BEHIND:
+                behind.append(lesson)
+    if behind:
+        print(f"Move your notebook away, or replace it with `attn build --force {' '.join(behind)}`.")
+    return int(bool(behind))
+
+
+def check(lessons: list[str], root: Path = ROOT) -> int:
+    """Say which notebooks in course/ differ from what a build gives, byte for byte; 1 if any does."""
+    stale = []
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "solutions"
+        for lesson in lessons:
+            write(source / lesson / f"{lesson}.ipynb", source_notebook(lesson, root))
+        with released(lessons, root, source, Path(scratch) / "gradebook.db") as made:
+            for lesson in lessons:
+                there = root / "course" / lesson / f"{lesson}.ipynb"
+                if not there.exists() or there.read_bytes() != (made / lesson / there.name).read_bytes():
+                    stale.append(lesson)
+    for lesson in stale:
+        print(f"{lesson}: out of date; run `attn build {lesson}`")
+    strays = sorted(
+        path.parent.name for path in (root / "course").glob("*/*.ipynb") if path.stem not in available(root)
+    )
+    for lesson in strays:
+        print(f"course/{lesson}: there is no solutions/{lesson}.py; remove it")
+    if not stale and not strays:
+        print(f"{len(lessons)} lessons up to date")
+    return int(bool(stale or strays))
+
+
+# ---- from the percent file to nbgrader's source notebook
+
+
+def source_notebook(lesson: str, root: Path = ROOT) -> str:
+    """The lesson as a notebook with all solutions, as text."""
+    import jupytext
+
+    path = root / "solutions" / f"{lesson}.py"
+    text = path.read_text("utf-8")
+    try:
+        notebook = jupytext.reads(text, fmt="py:percent")
+    except Exception as error:
+        raise Problem(f"solutions/{path.name} is no percent-format notebook: {error}") from error
+    wrong = complaints(notebook, text, exercise_points(lesson, root))
+    if wrong:
+        raise Problem(
+            "\n".join([f"solutions/{path.name} cannot be built:", *(f"  {line}" for line in wrong)])
+        )
+    notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    name_cells(notebook)
+    for cell in notebook.cells:
+        for note in ("lines_to_next_cell", "lines_to_end_of_cell_marker"):
+            cell.metadata.pop(note, None)
+    return nbformat.writes(notebook) + "\n"
+
+
+def exercise_points(lesson: str, root: Path) -> dict[str, int]:
+    """{graded name: points} of a lesson."""
+    from autograder.lessons import catalog
+
+    return {exercise.name: exercise.points for exercise in catalog().get(lesson, [])}
+
+
+def name_cells(notebook: NotebookNode) -> None:
+    """Give every cell an id that depends on what it says, so that a build is repeatable and its diffs are small."""
+    taken = set()
+    for cell in notebook.cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        base = re.sub(r"[^\w-]", "-", name) if name else hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        copies = (base[:60] if n == 0 else f"{base[:60]}-{n}" for n in range(len(taken) + 1))
+        cell.id = next(name for name in copies if name not in taken)
+        taken.add(cell.id)
+
+
+# ---- from the source notebook to the students'
+
+
+@contextmanager
+def released(lessons: list[str], root: Path, source: Path, gradebook: Path):
+    """A folder with the students' notebooks that nbgrader makes of the source notebooks; fills the grade book."""
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import PyFileConfigLoader
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = PyFileConfigLoader(str(root / "nbgrader_config.py")).load_config()
+        config.CourseDirectory.source_directory = str(source)
+        config.CourseDirectory.release_directory = folder
+        config.CourseDirectory.db_url = f"sqlite:///{gradebook}"
+        for lesson in lessons:
+            config.CourseDirectory.assignment_id = lesson
+            course = CourseDirectory(config=config)
+            converter = GenerateAssignment(coursedir=course, config=config)
+            with quiet(converter) as log:
+                try:
+                    converter.start()
+                except (NbGraderException, SystemExit) as error:
+                    raise Problem(
+                        f"nbgrader could not make {lesson}: {error}\n{log.getvalue().strip()}"
+                    ) from None
+        yield Path(folder)
+
+
+@contextmanager
+def quiet(converter):
+    """Keep nbgrader's log, instead of showing it."""
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    before = converter.log.handlers, converter.log.propagate
+    converter.log.handlers, converter.log.propagate = [handler], False
+    try:
+        yield log
+    finally:
+        converter.log.handlers, converter.log.propagate = before
+
+
+class Seal(Preprocessor):
+    """nbgrader's last step for us: note in the notebook's metadata which cells it was built with."""
+
+    enabled = Bool(True).tag(config=True)
+
+    def preprocess(self, nb, resources):
+        nb.metadata["attention"] = {"built": digest(nb)}
+        return nb, resources
+
+
+def digest(notebook: NotebookNode) -> str:
+    """Of the cells' kinds and sources; outputs and ids do not count."""
+    told = "\0".join(f"{cell.cell_type}\n{cell.source}" for cell in notebook.cells)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+# ---- writing
+
+BUILT = "built"
+SAME = "up to date"
+KEPT = "kept, with the answers in it"
+BEHIND = "kept, with the answers in it; the lesson has changed since"
+
+
+def put(target: Path, fresh: str, force: bool) -> str:
+    """Write the students' notebook, unless somebody has worked in the one that is there; says what was done."""
+    if target.exists():
+        there = target.read_text("utf-8")
+        if there == fresh:
+            return SAME
+        if not force and (seal := worked_in(there)) is not None:
+            return KEPT if seal == nbformat.reads(fresh, 4).metadata.attention.built else BEHIND
+    write(target, fresh)
+    return BUILT
+
+
+def worked_in(text: str) -> str | None:
+    """None if the notebook is as it was built; otherwise the digest of what was built, "" if that is unknown."""
+    try:
+        notebook = nbformat.reads(text, 4)
+    except Exception:
+        return ""
+    seal = notebook.metadata.get("attention", {}).get("built", "")
+    return None if seal == digest(notebook) else seal
+
+
+def write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
