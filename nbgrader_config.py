@@ -26,9 +26,9 @@ c.CourseDirectory.db_url = f"sqlite:///{c.CourseDirectory.root}/gradebook.db"
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 
-# A built notebook carries a digest of its cells, so that a later build sees whether somebody has worked in it.
+# A built notebook carries a digest of its cells, so that a later build sees if somebody worked in it.
 c.GenerateAssignment.preprocessors.append("autograder.build.Seal")
 
-# ---- the class grader plugs in here ------------------------------------------------------------------------------
+# ---- the class grader plugs in here ----
 
-# ---- end of the class grader's settings --------------------------------------------------------------------------
+# ---- end of the class grader's settings ----

@@ -1,7 +1,7 @@
-"""`attn build`: solutions/NN_topic.py -> solutions/NN_topic/NN_topic.ipynb -> course/NN_topic/NN_topic.ipynb.
+"""`attn build`: solutions/03_masking.py -> solutions/03_masking/03_masking.ipynb -> the same in course/.
 
-The first step is jupytext's, the second nbgrader's `generate_assignment`, which also fills the grade book. The same
-sources give the same bytes. A notebook in course/ that somebody has worked in is kept, unless --force is given.
+The first step is jupytext's, the second nbgrader's `generate_assignment`, which also fills the grade book.
+The same sources give the same bytes. A notebook that somebody has worked in is kept, unless --force is given.
 """
 
 import argparse
@@ -26,15 +26,9 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "lessons", nargs="*", metavar="LESSON", help="such as 03_masking; all if none is named"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if course/ is out of date"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="replace notebooks in course/ that hold somebody's work"
-    )
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03_masking; all if none is named")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if course/ is out of date")
+    parser.add_argument("--force", action="store_true", help="replace notebooks in course/ that hold somebody's work")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +53,7 @@ def choose(names: list[str], root: Path = ROOT) -> list[str]:
 
 
 def build(lessons: list[str], root: Path = ROOT, force: bool = False) -> int:
-    """Build the lessons; 1 if a notebook that holds somebody's work was kept although its lesson has changed."""
+    """Build the lessons; 1 if a notebook with somebody's work was kept although its lesson has changed."""
     behind = []
     for lesson in lessons:
         write(root / "solutions" / lesson / f"{lesson}.ipynb", source_notebook(lesson, root))
@@ -114,9 +108,7 @@ def source_notebook(lesson: str, root: Path = ROOT) -> str:
         raise Problem(f"solutions/{path.name} is no percent-format notebook: {error}") from error
     wrong = complaints(notebook, text, exercise_points(lesson, root))
     if wrong:
-        raise Problem(
-            "\n".join([f"solutions/{path.name} cannot be built:", *(f"  {line}" for line in wrong)])
-        )
+        raise Problem("\n".join([f"solutions/{path.name} cannot be built:", *(f"  {line}" for line in wrong)]))
     notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     name_cells(notebook)
@@ -134,7 +126,7 @@ def exercise_points(lesson: str, root: Path) -> dict[str, int]:
 
 
 def name_cells(notebook: NotebookNode) -> None:
-    """Give every cell an id that depends on what it says, so that a build is repeatable and its diffs are small."""
+    """Give every cell an id that depends on what it says: a build is repeatable and its diffs are small."""
     taken = set()
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
@@ -149,7 +141,7 @@ def name_cells(notebook: NotebookNode) -> None:
 
 @contextmanager
 def released(lessons: list[str], root: Path, source: Path, gradebook: Path):
-    """A folder with the students' notebooks that nbgrader makes of the source notebooks; fills the grade book."""
+    """A folder with the students' notebooks that nbgrader makes of the sources; fills the grade book."""
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
@@ -168,9 +160,7 @@ def released(lessons: list[str], root: Path, source: Path, gradebook: Path):
                 try:
                     converter.start()
                 except (NbGraderException, SystemExit) as error:
-                    raise Problem(
-                        f"nbgrader could not make {lesson}: {error}\n{log.getvalue().strip()}"
-                    ) from None
+                    raise Problem(f"nbgrader could not make {lesson}: {error}\n{log.getvalue().strip()}") from None
         yield Path(folder)
 
 
@@ -212,7 +202,7 @@ BEHIND = "kept, with the answers in it; the lesson has changed since"
 
 
 def put(target: Path, fresh: str, force: bool) -> str:
-    """Write the students' notebook, unless somebody has worked in the one that is there; says what was done."""
+    """Write the students' notebook, unless somebody has worked in the one there; says what was done."""
     if target.exists():
         there = target.read_text("utf-8")
         if there == fresh:
@@ -224,7 +214,7 @@ def put(target: Path, fresh: str, force: bool) -> str:
 
 
 def worked_in(text: str) -> str | None:
-    """None if the notebook is as it was built; otherwise the digest of what was built, "" if that is unknown."""
+    """None if the notebook is as it was built; otherwise the digest of what was built ("" if unknown)."""
     try:
         notebook = nbformat.reads(text, 4)
     except Exception:

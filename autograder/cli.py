@@ -1,7 +1,7 @@
 """The `attn` command.
 
-A subcommand is a module with `arguments(parser)` and `run(args) -> int | None`, named in COMMANDS and imported only
-when it is called. What it cannot do, it says by raising `Problem`: the message is shown without a traceback.
+A subcommand is a module with `arguments(parser)` and `run(args) -> int | None`, named in COMMANDS and imported
+only when it is called. What it cannot do, it says by raising `Problem`: the message is shown, no traceback.
 """
 
 import argparse
@@ -39,9 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = usage().parse_args(argv)
     module, text = COMMANDS[chosen.command]
     command = importlib.import_module(module)
-    parser = argparse.ArgumentParser(
-        prog=f"attn {chosen.command}", description=text[0].upper() + text[1:] + "."
-    )
+    parser = argparse.ArgumentParser(prog=f"attn {chosen.command}", description=text[0].upper() + text[1:] + ".")
     command.arguments(parser)
     try:
         return command.run(parser.parse_args(chosen.arguments)) or 0

@@ -101,7 +101,7 @@ def check_cell(cell: NotebookNode, exercise: str, points: dict[str, int]) -> Ite
     elif exercise not in points:
         yield f"there is no exercise {exercise} in autograder/exercises/"
     elif about["points"] != points[exercise]:
-        yield f"it gives {about['points']} points, but the aspects of the exercise add up to {points[exercise]}"
+        yield f"it gives {about['points']} points; the exercise's aspects add up to {points[exercise]}"
     if not re.search(rf"\bcheck\(\s*[\"']{exercise}[\"']", cell.source):
         yield f'it does not call check("{exercise}", ...)'
     if not about["locked"]:
