@@ -5,8 +5,8 @@ The same sources give the same bytes. A notebook that somebody has worked in is 
 """
 
 import argparse
-import difflib
 import hashlib
+import importlib
 import io
 import logging
 import re
@@ -19,7 +19,9 @@ from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from traitlets import Bool
 
+from autograder import lessons
 from autograder.cli import ROOT, Problem
+from autograder.exercise import Exercise
 from autograder.sources import complaints
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -32,83 +34,75 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    lessons = choose(args.lessons)
-    return check(lessons) if args.check else build(lessons, force=args.force)
+    chosen = choose(args.lessons)
+    return check(chosen) if args.check else build(chosen, args.force)
 
 
-def available(root: Path = ROOT) -> list[str]:
-    """The lessons that have a source, in order."""
-    return sorted(path.stem for path in (root / "solutions").glob("[0-9][0-9]_*.py"))
-
-
-def choose(names: list[str], root: Path = ROOT) -> list[str]:
+def choose(named: list[str]) -> list[str]:
     """The named lessons, or all of them."""
-    known = available(root)
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1, 0.4)
-            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
-            raise Problem(f"there is no lesson {name}; {meant}")
-    return sorted(set(names)) or known
+    try:
+        for name in named:
+            lessons.path(name)
+    except ValueError as error:
+        raise Problem(f"{error}; there are {', '.join(lessons.names())}") from None
+    return sorted(set(named)) or lessons.names()
 
 
-def build(lessons: list[str], root: Path = ROOT, force: bool = False) -> int:
+def build(chosen: list[str], force: bool = False) -> int:
     """Build the lessons; 1 if a notebook with somebody's work was kept although its lesson has changed."""
     behind = []
-    for lesson in lessons:
-        write(root / "solutions" / lesson / f"{lesson}.ipynb", source_notebook(lesson, root))
-    with released(lessons, root, root / "solutions", root / "gradebook.db") as made:
-        for lesson in lessons:
-            fresh = (made / lesson / f"{lesson}.ipynb").read_text("utf-8")
-            state = put(root / "course" / lesson / f"{lesson}.ipynb", fresh, force)
-            print(f"{lesson}: {state}")
+    for name in chosen:
+        write(notebook_path(ROOT / "solutions", name), source_notebook(name))
+    with released(chosen, ROOT / "solutions", ROOT / "gradebook.db") as made:
+        for name in chosen:
+            fresh = notebook_path(made, name).read_text("utf-8")
+            state = put(notebook_path(ROOT / "course", name), fresh, force)
+            print(f"{name}: {state}")
             if state == BEHIND:
-                behind.append(lesson)
+                behind.append(name)
     if behind:
         print(f"Move your notebook away, or replace it with `attn build --force {' '.join(behind)}`.")
     return int(bool(behind))
 
 
-def check(lessons: list[str], root: Path = ROOT) -> int:
+def check(chosen: list[str]) -> int:
     """Say which notebooks in course/ differ from what a build gives, byte for byte; 1 if any does."""
-    stale = []
+    complaint = {}
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "solutions"
-        for lesson in lessons:
-            write(source / lesson / f"{lesson}.ipynb", source_notebook(lesson, root))
-        with released(lessons, root, source, Path(scratch) / "gradebook.db") as made:
-            for lesson in lessons:
-                there = root / "course" / lesson / f"{lesson}.ipynb"
-                if not there.exists() or there.read_bytes() != (made / lesson / there.name).read_bytes():
-                    stale.append(lesson)
-    for lesson in stale:
-        print(f"{lesson}: out of date; run `attn build {lesson}`")
-    strays = sorted(
-        path.parent.name for path in (root / "course").glob("*/*.ipynb") if path.stem not in available(root)
-    )
-    for lesson in strays:
-        print(f"course/{lesson}: there is no solutions/{lesson}.py; remove it")
-    if not stale and not strays:
-        print(f"{len(lessons)} lessons up to date")
-    return int(bool(stale or strays))
+        for name in chosen:
+            write(notebook_path(source, name), source_notebook(name))
+        with released(chosen, source, Path(scratch) / "gradebook.db") as made:
+            for name in chosen:
+                there = notebook_path(ROOT / "course", name)
+                if not there.exists() or there.read_bytes() != notebook_path(made, name).read_bytes():
+                    complaint[name] = f"out of date; run `attn build {name}`"
+    for path in (ROOT / "course").glob("*/*.ipynb"):
+        if path.stem not in lessons.names():
+            complaint[path.stem] = f"there is no solutions/{path.stem}.py; remove {path.relative_to(ROOT)}"
+    for name, sentence in sorted(complaint.items()):
+        print(f"{name}: {sentence}")
+    if not complaint:
+        print(f"{len(chosen)} lessons up to date")
+    return int(bool(complaint))
+
+
+def notebook_path(folder: Path, name: str) -> Path:
+    return folder / name / f"{name}.ipynb"
 
 
 # ---- from the percent file to nbgrader's source notebook
 
 
-def source_notebook(lesson: str, root: Path = ROOT) -> str:
+def source_notebook(name: str) -> str:
     """The lesson as a notebook with all solutions, as text."""
     import jupytext
 
-    path = root / "solutions" / f"{lesson}.py"
-    text = path.read_text("utf-8")
-    try:
-        notebook = jupytext.reads(text, fmt="py:percent")
-    except Exception as error:
-        raise Problem(f"solutions/{path.name} is no percent-format notebook: {error}") from error
-    wrong = complaints(notebook, text, exercise_points(lesson, root))
+    path = lessons.path(name)
+    wrong = complaints(lessons.cells(path), exercise_points(name))
     if wrong:
-        raise Problem("\n".join([f"solutions/{path.name} cannot be built:", *(f"  {line}" for line in wrong)]))
+        raise Problem("\n  ".join([f"solutions/{path.name} cannot be built:", *wrong]))
+    notebook = jupytext.read(path, fmt="py:percent")
     notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     name_cells(notebook)
@@ -118,11 +112,16 @@ def source_notebook(lesson: str, root: Path = ROOT) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def exercise_points(lesson: str, root: Path) -> dict[str, int]:
-    """{graded name: points} of a lesson."""
-    from autograder.lessons import catalog
-
-    return {exercise.name: exercise.points for exercise in catalog().get(lesson, [])}
+def exercise_points(name: str) -> dict[str, int]:
+    """{graded name: points} of a lesson, from its exercises."""
+    module = f"autograder.exercises.{lessons.topic(name)}"
+    try:
+        found = vars(importlib.import_module(module)).values()
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise Problem(f"{name} has no exercises: autograder/exercises/{lessons.topic(name)}.py is missing") from None
+    return {each.name: each.points for each in found if isinstance(each, Exercise) and each.lesson == name}
 
 
 def name_cells(notebook: NotebookNode) -> None:
@@ -140,7 +139,7 @@ def name_cells(notebook: NotebookNode) -> None:
 
 
 @contextmanager
-def released(lessons: list[str], root: Path, source: Path, gradebook: Path):
+def released(chosen: list[str], source: Path, gradebook: Path):
     """A folder with the students' notebooks that nbgrader makes of the sources; fills the grade book."""
     from nbgrader.converters import GenerateAssignment
     from nbgrader.converters.base import NbGraderException
@@ -148,19 +147,19 @@ def released(lessons: list[str], root: Path, source: Path, gradebook: Path):
     from traitlets.config import PyFileConfigLoader
 
     with tempfile.TemporaryDirectory() as folder:
-        config = PyFileConfigLoader(str(root / "nbgrader_config.py")).load_config()
+        config = PyFileConfigLoader(str(ROOT / "nbgrader_config.py")).load_config()
         config.CourseDirectory.source_directory = str(source)
         config.CourseDirectory.release_directory = folder
         config.CourseDirectory.db_url = f"sqlite:///{gradebook}"
-        for lesson in lessons:
-            config.CourseDirectory.assignment_id = lesson
+        for name in chosen:
+            config.CourseDirectory.assignment_id = name
             course = CourseDirectory(config=config)
             converter = GenerateAssignment(coursedir=course, config=config)
             with quiet(converter) as log:
                 try:
                     converter.start()
                 except (NbGraderException, SystemExit) as error:
-                    raise Problem(f"nbgrader could not make {lesson}: {error}\n{log.getvalue().strip()}") from None
+                    raise Problem(f"nbgrader could not make {name}: {error}\n{log.getvalue().strip()}") from None
         yield Path(folder)
 
 

@@ -4,69 +4,32 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nbformat import NotebookNode
+from autograder.lessons import Cell
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KEYS = {"grade", "grade_id", "locked", "schema_version", "solution", "task"}
 
 
-def complaints(notebook: NotebookNode, text: str, points: dict[str, int]) -> list[str]:
-    """What is wrong with a lesson; `text` is its percent file, `points` the points of its exercises."""
-    places = Places(notebook, text)
-    found = []
-    for cell in notebook.cells:
-        found += [f"{places.of(cell)}: {sentence}" for sentence in shape(cell)]
+def complaints(cells: list[Cell], points: dict[str, int]) -> list[str]:
+    """What is wrong with a lesson; `points` are those of its exercises."""
+    found = [f"{place(cell)}: {sentence}" for cell in cells for sentence in shape(cell)]
     if found:
         return found
-    for cell in notebook.cells:
-        found += [f"{places.of(cell)}: {sentence}" for sentence in meaning(cell, points)]
-    found += [f"{places.of(cell)}: this grade_id was used before" for cell in repeated(notebook)]
-    return found + list(missing(notebook, points))
+    found = [f"{place(cell)}: {sentence}" for cell in cells for sentence in meaning(cell, points)]
+    found += [f"{place(cell)}: this grade_id was used before" for cell in repeated(cells)]
+    return found + list(missing(cells, points))
 
 
-class Places:
-    """Where a cell stands in the percent file."""
-
-    def __init__(self, notebook: NotebookNode, text: str):
-        lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"# ?%%", line)]
-        self.lines = lines if len(lines) == len(notebook.cells) else []
-        self.cells = notebook.cells
-
-    def of(self, cell: NotebookNode) -> str:
-        number = next(n for n, other in enumerate(self.cells) if other is cell)
-        name = grading(cell).get("grade_id")
-        named = f" (grade_id {name!r})" if name else ""
-        return f"line {self.lines[number]}{named}" if self.lines else f"cell {number + 1}{named}"
+def place(cell: Cell) -> str:
+    name = cell.nbgrader.get("grade_id")
+    return f"line {cell.line - 1}" + (f" (grade_id {name!r})" if name else "")
 
 
-def grading(cell: NotebookNode) -> dict:
-    return cell.metadata.get("nbgrader", {})
-
-
-def is_check(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and bool(grading(cell).get("grade"))
-
-
-def is_solution(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and bool(grading(cell).get("solution"))
-
-
-def shape(cell: NotebookNode) -> Iterator[str]:
+def shape(cell: Cell) -> Iterator[str]:
     """The form of one cell's metadata and of its solution regions."""
-    about = grading(cell)
-    if "nbgrader" in cell.metadata:
-        wanted = KEYS | {"points"} if about.get("grade") else KEYS
-        if lacking := sorted(wanted - set(about)):
-            yield f"its nbgrader metadata lacks {', '.join(lacking)}"
-        if extra := sorted(set(about) - wanted):
-            yield f"its nbgrader metadata has {', '.join(extra)}, which does not belong there"
-        if about.get("schema_version", 3) != 3:
-            yield f"schema_version is {about['schema_version']!r}; 3 is expected"
-        name = about.get("grade_id", "x")
-        if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
-            yield f"{name!r} is no grade_id; letters, digits and underscores are expected"
-        if "points" in about and (not isinstance(about["points"], int | float) or about["points"] <= 0):
-            yield f"points are {about['points']!r}; a number above 0 is expected"
+    about = cell.nbgrader
+    if about:
+        yield from metadata_shape(about)
     marks = re.findall(f"{BEGIN}|{END}", cell.source)
     if marks != [BEGIN, END] * (len(marks) // 2):
         yield f"each {BEGIN} needs its {END}, and they cannot be nested"
@@ -76,36 +39,57 @@ def shape(cell: NotebookNode) -> Iterator[str]:
         yield f"it is a solution cell without {BEGIN} and {END}"
 
 
-def meaning(cell: NotebookNode, points: dict[str, int]) -> Iterator[str]:
+def metadata_shape(about: dict) -> Iterator[str]:
+    wanted = KEYS | {"points"} if about.get("grade") else KEYS
+    if lacking := sorted(wanted - set(about)):
+        yield f"its nbgrader metadata lacks {', '.join(lacking)}"
+    if extra := sorted(set(about) - wanted):
+        yield f"its nbgrader metadata has {', '.join(extra)}, which does not belong there"
+    if about.get("schema_version", 3) != 3:
+        yield f"schema_version is {about['schema_version']!r}; 3 is expected"
+    name = about.get("grade_id", "x")
+    if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
+        yield f"{name!r} is no grade_id; letters, digits and underscores are expected"
+    if "points" in about and (not isinstance(about["points"], int | float) or about["points"] <= 0):
+        yield f"points are {about['points']!r}; a number above 0 is expected"
+
+
+def meaning(cell: Cell, points: dict[str, int]) -> Iterator[str]:
     """What a solution, check or question cell must say, where its form is right."""
-    about, name = grading(cell), grading(cell).get("grade_id")
-    if is_check(cell) and is_solution(cell):
-        yield "a code cell is either a solution or a check"
-    elif is_check(cell):
-        yield from check_cell(cell, name.removeprefix("check_"), points)
-    elif is_solution(cell):
-        if name not in points:
-            yield f"there is no exercise {name} in autograder/exercises/"
-        if name not in defined(cell.source):
-            yield f"it does not define {name}"
-        if about["locked"]:
-            yield "a solution cell cannot be locked"
-    elif cell.cell_type == "markdown" and about.get("grade") != about.get("solution"):
+    about = cell.nbgrader
+    grade, solution = about.get("grade"), about.get("solution")
+    if cell.kind == "markdown" and grade != solution:
         yield "a question needs grade and solution both true"
+    elif cell.kind == "code" and grade and solution:
+        yield "a code cell is either a solution or a check"
+    elif cell.kind == "code" and grade:
+        yield from check_cell(cell, points)
+    elif cell.is_solution:
+        yield from solution_cell(cell, points)
 
 
-def check_cell(cell: NotebookNode, exercise: str, points: dict[str, int]) -> Iterator[str]:
-    about = grading(cell)
-    if about["grade_id"] != f"check_{exercise}":
-        yield f"a check cell's grade_id starts with check_, such as check_{exercise}"
-    elif exercise not in points:
-        yield f"there is no exercise {exercise} in autograder/exercises/"
-    elif about["points"] != points[exercise]:
-        yield f"it gives {about['points']} points; the exercise's aspects add up to {points[exercise]}"
-    if not re.search(rf"\bcheck\(\s*[\"']{exercise}[\"']", cell.source):
-        yield f'it does not call check("{exercise}", ...)'
+def check_cell(cell: Cell, points: dict[str, int]) -> Iterator[str]:
+    about, name = cell.nbgrader, cell.exercise
+    if name is None:
+        yield "a check cell's grade_id is check_ and the name of an exercise"
+    elif name not in points:
+        yield f"there is no exercise {name} in this lesson's autograder/exercises/"
+    elif about["points"] != points[name]:
+        yield f"it gives {about['points']} points; the exercise's aspects add up to {points[name]}"
+    if name and not re.search(rf"\bcheck\(\s*[\"']{name}[\"']", cell.source):
+        yield f'it does not call check("{name}", ...)'
     if not about["locked"]:
         yield "a check cell must be locked"
+
+
+def solution_cell(cell: Cell, points: dict[str, int]) -> Iterator[str]:
+    name = cell.nbgrader["grade_id"]
+    if name not in points:
+        yield f"there is no exercise {name} in this lesson's autograder/exercises/"
+    if name not in defined(cell.source):
+        yield f"it does not define {name}"
+    if cell.nbgrader["locked"]:
+        yield "a solution cell cannot be locked"
 
 
 def defined(source: str) -> set[str]:
@@ -119,23 +103,23 @@ def defined(source: str) -> set[str]:
     return names | {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def repeated(notebook: NotebookNode) -> Iterator[NotebookNode]:
+def repeated(cells: list[Cell]) -> Iterator[Cell]:
     """The cells whose grade_id an earlier cell has."""
     seen = set()
-    for cell in notebook.cells:
-        name = grading(cell).get("grade_id")
+    for cell in cells:
+        name = cell.nbgrader.get("grade_id")
         if name in seen:
             yield cell
         seen |= {name} - {None}
 
 
-def missing(notebook: NotebookNode, points: dict[str, int]) -> Iterator[str]:
+def missing(cells: list[Cell], points: dict[str, int]) -> Iterator[str]:
     """Exercises without a cell, and what every lesson has."""
-    solutions = {grading(cell)["grade_id"] for cell in notebook.cells if is_solution(cell)}
-    checks = {grading(cell)["grade_id"].removeprefix("check_") for cell in notebook.cells if is_check(cell)}
+    solutions = {cell.nbgrader["grade_id"] for cell in cells if cell.is_solution}
+    checks = {cell.exercise for cell in cells} - {None}
     for name in sorted((set(points) | checks) - solutions):
         yield f"{name} has no solution cell"
     for name in sorted((set(points) | solutions) - checks):
         yield f"{name} has no check cell (grade_id 'check_{name}')"
-    if not any("setup" in cell.metadata.get("tags", []) for cell in notebook.cells):
+    if not any("setup" in cell.tags for cell in cells):
         yield 'there is no setup cell (tags=["setup"])'
