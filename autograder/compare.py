@@ -1,5 +1,6 @@
 """Is a student's value the expected one? One sentence says what is wrong, another shows the numbers."""
 
+import re
 from dataclasses import dataclass
 from numbers import Number
 
@@ -47,9 +48,7 @@ def compare(expected, actual, tolerance: Tolerance, part: str = "") -> Problem |
     if type(actual) is not type(expected):
         return Problem("type", f"{_it(part)} {describe(actual)}; {describe(expected)} was expected.")
     if actual != expected:
-        return Problem(
-            "value", f"{_it(part)} another value than expected.", f"Expected {expected!r}, not {actual!r}."
-        )
+        return Problem("value", f"{_it(part)} another value than expected.", f"Expected {expected!r}, not {actual!r}.")
     return None
 
 
@@ -106,9 +105,7 @@ def _compare_dicts(expected, actual, tolerance, part):
             return Problem("keys", f"{part or 'The dict'} lacks a key.", f"The key {key!r} is missing.")
     for key in actual:
         if key not in expected:
-            return Problem(
-                "keys", f"{part or 'The dict'} has a key too many.", f"The key {key!r} is not expected."
-            )
+            return Problem("keys", f"{part or 'The dict'} has a key too many.", f"The key {key!r} is not expected.")
     for key, want in expected.items():
         problem = compare(want, actual[key], tolerance, _within(part, f"[{key!r}]"))
         if problem:
@@ -124,48 +121,45 @@ def _compare_numbers(expected, actual, tolerance, part):
     whole = isinstance(expected, int)
     wanted = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     if isinstance(actual, (bool, np.bool_)) or not isinstance(actual, wanted):
-        return Problem(
-            "type", f"{_it(part)} {describe(actual)}; {'an int' if whole else 'a number'} was expected."
-        )
+        return Problem("type", f"{_it(part)} {describe(actual)}; {'an int' if whole else 'a number'} was expected.")
     return _values(np.asarray(expected), np.asarray(actual), tolerance, part, picture=False)
 
 
 def _compare_arrays(expected, actual, tolerance, part):
-    tensor = isinstance(expected, Tensor)
-    want = expected.array if tensor else np.asarray(expected)
-    if tensor and isinstance(actual, Tensor):
-        have = actual.array
-    elif not tensor and isinstance(actual, (np.ndarray, np.generic)):
-        have = np.asarray(actual)
-    elif not tensor and want.ndim == 0 and type(actual) in (bool, int, float):
-        have = np.asarray(actual)
-    else:
-        kind = "a torch.Tensor" if tensor else "a numpy.ndarray" if want.ndim else "a number"
-        return Problem("type", f"{_it(part)} {describe(actual)}; {kind} of shape {want.shape} was expected.")
+    want = _array_like(expected, expected)
+    have = _array_like(expected, actual)
+    noun = "tensor" if isinstance(expected, Tensor) else "array"
+    if have is None:
+        kind = f"{'a torch.Tensor' if noun == 'tensor' else 'a numpy.ndarray'} of shape {want.shape}"
+        wanted = kind if want.ndim or noun == "tensor" else "a number"
+        return Problem("type", f"{_it(part)} {describe(actual)}; {wanted} was expected.")
     if have.shape != want.shape:
-        return Problem(
-            "shape",
-            f"{_it(part)} of shape {have.shape}; {want.shape} was expected.".replace(
-                "It returned of", "It returned an array of" if not tensor else "It returned a tensor of"
-            ),
-        )
-    dtype = tolerance.dtype if want.dtype.kind == "f" and tolerance.dtype else want.dtype.name
-    wrong = (
-        have.dtype.kind != want.dtype.kind
-        if want.dtype.kind in "iu" and not tensor
-        else have.dtype.name != dtype
-    )
-    if want.dtype.kind == "f" and tolerance.dtype is None:
-        wrong = have.dtype.kind != "f"
-        dtype = "a floating dtype"
-    if wrong and not (want.dtype.kind in "iu" and have.dtype.kind in "iu" and not tensor):
-        return Problem(
-            "dtype",
-            f"{_it(part)} {have.dtype}; {dtype} was expected.".replace(
-                "It returned ", "It returned values of dtype "
-            ),
-        )
+        which = f"{part} has" if part else f"It returned a{'n' if noun == 'array' else ''} {noun} of"
+        return Problem("shape", f"{which} shape {have.shape}; {want.shape} was expected.")
+    dtype = _wanted_dtype(want, have, noun, tolerance)
+    if dtype:
+        which = f"{part} has" if part else "It returned values of"
+        return Problem("dtype", f"{which} dtype {have.dtype}; {dtype} was expected.")
     return _values(want, have, tolerance, part, picture=True)
+
+
+def _array_like(expected, actual) -> np.ndarray | None:
+    """`actual` as an array if it is of the expected kind: a tensor, an array or, for shape (), any number."""
+    if isinstance(expected, Tensor):
+        return actual.array if isinstance(actual, Tensor) else None
+    is_number = np.ndim(expected) == 0 and type(actual) in (bool, int, float)
+    return np.asarray(actual) if is_number or isinstance(actual, (np.ndarray, np.generic)) else None
+
+
+def _wanted_dtype(want, have, noun, tolerance) -> str | None:
+    """The dtype that should have come, or None if the one that came will do. Integers in NumPy may have any width."""
+    if want.dtype.kind == "f":
+        if tolerance.dtype is None:
+            return None if have.dtype.kind == "f" else "a floating dtype"
+        return None if have.dtype.name == tolerance.dtype else tolerance.dtype
+    if want.dtype.kind in "iu" and noun == "array" and have.dtype.kind in "iu":
+        return None
+    return None if have.dtype == want.dtype else want.dtype.name
 
 
 def _values(want, have, tolerance, part, picture):
@@ -226,7 +220,8 @@ def show(value) -> str:
     if isinstance(value, np.ndarray):
         if value.size > 24:
             return describe(value)
-        return np.array2string(value, precision=4, separator=", ", suppress_small=False).replace("\n", "")
+        text = np.array2string(value, precision=4, separator=", ").replace("\n", "")
+        return re.sub(r" +", " ", text).replace("[ ", "[").replace(" ]", "]").replace(" ,", ",")
     if isinstance(value, np.generic):
         return str(value.item())
     if isinstance(value, (list, tuple)):

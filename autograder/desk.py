@@ -31,9 +31,7 @@ def check(name: str, student_object: object) -> None:
     _remember("scores", name, [report.score, report.max_score])
     _show(report)
     if not report.passed:
-        raise CheckFailed(
-            f"{name} has {report.score} of {report.max_score} points; the report says what to mend."
-        )
+        raise CheckFailed(f"{name} has {report.score} of {report.max_score} points; the report says what to mend.")
 
 
 def assess(name: str, student_object: object, seed: int | None = None) -> Report:
@@ -47,9 +45,7 @@ def assess(name: str, student_object: object, seed: int | None = None) -> Report
 
     exercise = lessons.find(name)
     if not callable(student_object):
-        return unanswered(
-            exercise, f"`{name}` should be a function or a class; it is {student_object!r:.80}."
-        )
+        return unanswered(exercise, f"`{name}` should be a function or a class; it is {student_object!r:.80}.")
     return judge(exercise, SEED if seed is None else seed, prober(student_object))
 
 
@@ -59,11 +55,7 @@ def hint(name: str) -> None:
     given = _recall().get("hints", {}).get(name, 0)
     number = min(given, len(hints) - 1)
     _remember("hints", name, number + 1)
-    more = (
-        f'Call hint("{name}") again for more.'
-        if number + 1 < len(hints)
-        else f'reveal("{name}") shows a solution.'
-    )
+    more = f'Call hint("{name}") again for more.' if number + 1 < len(hints) else f'reveal("{name}") shows a solution.'
     print(f"Hint {number + 1} of {len(hints)}: {hints[number]}\n{more}")
 
 
@@ -117,9 +109,7 @@ def progress() -> Progress:
 
 
 def _store() -> Path:
-    home = os.environ.get("ATTN_HOME") or platformdirs.user_data_dir(
-        "attention-from-scratch", appauthor=False
-    )
+    home = os.environ.get("ATTN_HOME") or platformdirs.user_data_dir("attention-from-scratch", appauthor=False)
     return Path(home) / "progress.json"
 
 
@@ -146,7 +136,7 @@ def _remember(what: str, name: str, value) -> None:
 
 def _show(report: Report) -> None:
     try:
-        shell = get_ipython()  # noqa: F821
+        shell = get_ipython()
     except NameError:
         shell = None
     if shell is None or not hasattr(shell, "kernel"):

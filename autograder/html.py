@@ -16,7 +16,8 @@ padding:.6em 1em;margin:.3em 0;max-width:60em;color:var(--jp-content-font-color1
 .attn-report table.aspects :is(th,td){text-align:left;vertical-align:top;padding:.25em .8em .25em 0;white-space:normal;
 background:transparent;border:0;border-top:1px solid var(--jp-border-color2,#ddd);font-weight:normal}
 .attn-report table.aspects th[scope=row]{white-space:nowrap;font-weight:600}
-.attn-report .likely{margin:.6em 0 0;padding:.4em .7em;background:var(--jp-layout-color2,rgba(128,128,128,.15));border-radius:3px}
+.attn-report .likely{margin:.6em 0 0;padding:.4em .7em;border-radius:3px;
+background:var(--jp-layout-color2,rgba(128,128,128,.15))}
 .attn-report figure{display:inline-block;margin:.4em 1.2em .2em 0;text-align:center}
 .attn-report figcaption{font-size:.85em}.attn-report .muted{opacity:.8;font-size:.9em;margin:.5em 0 0}
 """
@@ -40,9 +41,7 @@ def render(report: Report) -> str:
             f'<p class="likely"><b>Likely mistake:</b> {_prose(report.misconception)}. {_prose(report.hint)}</p>'
         )
     if not report.passed:
-        parts.append(
-            f'<p class="muted">Stuck? <code>hint("{escape(report.exercise)}")</code> gives a hint.</p>'
-        )
+        parts.append(f'<p class="muted">Stuck? <code>hint("{escape(report.exercise)}")</code> gives a hint.</p>')
     parts += [f'<p class="muted">{_prose(note)}</p>' for note in report.notes]
     return "\n".join([*parts, "</div>"])
 
@@ -55,10 +54,8 @@ def _table(report: Report) -> str:
 
 def _row(aspect: AspectResult, brief: bool) -> str:
     points = f"{aspect.points if aspect.passed else 0}/{aspect.points}"
-    if aspect.passed:
-        result = "✓ passed"
-    else:
-        result = "✗ not yet" if brief else f"✗ {_prose(aspect.message)}{_pictures(aspect)}"
+    trouble = "not yet" if brief else f"{_prose(aspect.message)}{_pictures(aspect)}"
+    result = "✓ passed" if aspect.passed else f"✗ {trouble}"
     return f'<tr><th scope="row">{escape(aspect.name)}</th><td>{points}</td><td>{result}</td></tr>'
 
 
@@ -84,9 +81,7 @@ def _heat_map(name: str, matrix: np.ndarray, low: float, high: float) -> str:
     for (i, j), value in np.ndenumerate(matrix):
         x, y = j * CELL, i * CELL
         if np.isfinite(value):
-            squares.append(
-                f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="{_color(value, low, high)}"/>'
-            )
+            squares.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" fill="{_color(value, low, high)}"/>')
         else:
             cross = f"M{x} {y}l{CELL} {CELL}M{x + CELL} {y}l-{CELL} {CELL}"
             squares.append(f'<path d="{cross}" stroke="currentColor" fill="none"/>')

@@ -4,6 +4,7 @@
 observation is only ever the answer to the case just asked, and whatever is missing or malformed earns nothing.
 """
 
+import builtins
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,14 +60,17 @@ class Question:
 
 
 class Exam:
-    """All questions of an exercise for one seed, with the answers of the reference and of the misconceptions."""
+    """All questions of an exercise for one seed, with the answers of the reference and of the misconceptions.
+
+    The public ones come first: what a student's code says in answer to them cannot tell of hidden ones.
+    """
 
     def __init__(self, exercise: Exercise, seed: int):
         self.exercise = exercise
         self.questions = [
             _question(exercise, aspect.name, case, hidden)
-            for aspect in exercise.aspects
             for hidden, which in ((False, PUBLIC_SEED), (True, seed))
+            for aspect in exercise.aspects
             for case in exercise.cases(aspect, which)
         ]
 
@@ -185,9 +189,7 @@ def _question(exercise: Exercise, aspect: str, case: Case, hidden: bool) -> Ques
         request["parameters"] = _draw(exercise, request, draw) if draw else None
     dtypes = {request["dtype"]} if is_module else _dtypes(request["calls"])
     if len(dtypes) > 1:
-        raise ValueError(
-            f"{exercise.name}, {case.label}: inputs of several floating dtypes, {sorted(dtypes)}"
-        )
+        raise ValueError(f"{exercise.name}, {case.label}: inputs of several floating dtypes, {sorted(dtypes)}")
     dtype = next(iter(dtypes), None)
     tolerances = MODULE_TOLERANCE if is_module else FUNCTION_TOLERANCE
     size = case.size if case.size is not None else _size(request["calls"])
@@ -212,9 +214,7 @@ def _own_dtype(tolerance: Tolerance, expected: Answer) -> Tolerance:
 
 
 def _tree(request: dict, exercise: Exercise) -> dict:
-    return {key: wire.encode(value) for key, value in request.items()} | {
-        "seconds": wire.encode(exercise.seconds)
-    }
+    return {key: wire.encode(value) for key, value in request.items()} | {"seconds": wire.encode(exercise.seconds)}
 
 
 def _reference(exercise: Exercise, case: Case, request: dict) -> Answer:
@@ -296,27 +296,24 @@ def _problem(exercise: Exercise, question: Question, answer: Answer) -> Problem 
     if answer.outcome in ("lost", "skipped", "malformed"):
         return Problem(answer.outcome, answer.message)
     if answer.outcome == "timeout":
-        return Problem(
-            "timeout", f"It did not finish within the limit of {exercise.seconds:g} seconds per call."
-        )
+        return Problem("timeout", f"It did not finish within the limit of {exercise.seconds:g} seconds per call.")
     if answer.outcome == "parameters":
         return Problem("parameters", f"After it is built, {answer.message}.")
     error = question.case.error
     if answer.outcome == "raised":
         return None if error and error.__name__ in answer.bases else _raised(answer, error)
     if error:
-        return Problem(
-            "not raised", f"It should raise {error.__name__}, but it returned {describe(answer.value)}."
-        )
+        return Problem("not raised", f"It should raise {error.__name__}, but it returned {describe(answer.value)}.")
     return _wrong_value(exercise, question, answer) or _misbehaved(exercise, question, answer)
 
 
 def _raised(answer: Answer, wanted) -> Problem:
     if answer.error == "NotImplementedError":
         return Problem("not written", "It is not written yet: it raises NotImplementedError.")
-    line = f" at your line {answer.where[0]}, `{answer.where[1]}`" if answer.where else ""
+    error = answer.error if isinstance(vars(builtins).get(answer.error), type) else "an error"
+    place = f"At your line {answer.where[0]}, `{answer.where[1]}`: " if answer.where else ""
     instead = f"It should raise {wanted.__name__}, but it" if wanted else "It"
-    return Problem("raised", f"{instead} raised {answer.error}{line}.", f"The error says: {answer.message}")
+    return Problem("raised", f"{instead} raised {error}.", f"{place}{answer.error}: {answer.message}")
 
 
 def _wrong_value(exercise, question, answer) -> Problem | None:
@@ -365,11 +362,7 @@ def _wrong_gradients(exercise, question, answer) -> Problem | None:
         problem = compare(expected, have, loose, f"The gradient for `{names.get(name, name)}`")
         if problem:
             missing = isinstance(have, Tensor) and not have.array.any() and problem.kind == "value"
-            text = (
-                "It is zero everywhere: does anything cut the graph (detach, .data, NumPy)?"
-                if missing
-                else ""
-            )
+            text = "It is zero everywhere: does anything cut the graph (detach, .data, NumPy)?" if missing else ""
             return Problem("gradient", f"{problem.text} {text}".strip(), problem.numbers)
     return None
 
@@ -440,31 +433,33 @@ def _message(exercise: Exercise, question: Question, problem: Problem, open_: bo
         return problem.text
     if not open_:
         return f"{case.label} (a hidden case): {problem.text}"
-    parts = [f"{case.label}: {_called(exercise, case)}.", problem.text, problem.numbers]
+    call = _built(exercise, case) if problem.kind == "parameters" else _called(exercise, case)
+    parts = [f"{case.label}: called {call}.", problem.text, problem.numbers]
     if case.reason:
         parts.append(f"That is because {case.reason}.")
     return " ".join(part for part in parts if part)
 
 
+def _built(exercise: Exercise, case: Case) -> str:
+    init, init_kwargs = case.request["init"]
+    given = [show(value) for value in init] + [f"{name}={show(value)}" for name, value in init_kwargs.items()]
+    return f"`{exercise.name}({', '.join(given)})`"
+
+
 def _called(exercise: Exercise, case: Case) -> str:
     """What was called, with each argument in a few words."""
-    if case.request["init"] is not None:
-        init, init_kwargs = case.request["init"]
-        built = [show(value) for value in init] + [f"{k}={show(v)}" for k, v in init_kwargs.items()]
-        subject = f"{exercise.name}({', '.join(built)})"
-        if case.error or not case.request["calls"]:
-            return f"called `{subject}`"
-    else:
-        subject = exercise.name
+    is_module = case.request["init"] is not None
+    subject = _built(exercise, case).strip("`") if is_module else exercise.name
+    if is_module and (case.error or not case.request["calls"]):
+        return f"`{subject}`"
     method, args, kwargs = case.request["calls"][0]
     names = _parameter_names(exercise, case)
     named = [(names[i] if i < len(names) else f"argument {i + 1}", value) for i, value in enumerate(args)]
-    named += list(kwargs.items())
     call = f"{subject}.{method}" if method not in ("__call__", "forward") else subject
-    written = [name if _is_long(value) else show(value) for name, value in named[: len(args)]]
+    written = [name if _is_long(value) else show(value) for name, value in named]
     written += [f"{name}={name if _is_long(value) else show(value)}" for name, value in kwargs.items()]
-    told = ", ".join(f"{name} {_brief(value)}" for name, value in named if _is_long(value))
-    return f"called `{call}({', '.join(written)})`" + (f" with {told}" if told else "")
+    told = ", ".join(f"{name} {_brief(value)}" for name, value in [*named, *kwargs.items()] if _is_long(value))
+    return f"`{call}({', '.join(written)})`" + (f" with {told}" if told else "")
 
 
 def _is_long(value) -> bool:
@@ -520,11 +515,7 @@ def _same(question: Question, mine: Answer, theirs: Answer) -> bool:
     tolerance = Tolerance(question.tolerance.rtol, question.tolerance.floor, question.tolerance.slack, None)
     if not _alike(theirs.value, mine.value, tolerance):
         return False
-    return (
-        mine.gradients is None
-        or theirs.gradients is None
-        or _alike(theirs.gradients, mine.gradients, tolerance)
-    )
+    return mine.gradients is None or theirs.gradients is None or _alike(theirs.gradients, mine.gradients, tolerance)
 
 
 def _alike(theirs, mine, tolerance) -> bool:

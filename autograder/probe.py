@@ -31,8 +31,7 @@ def prober(student: object) -> Callable[[dict], dict]:
     last: list = []
 
     def ask(request: dict) -> dict:
-        observation = observe(student, request, last)
-        return observation
+        return observe(student, request, last)
 
     return ask
 
@@ -51,6 +50,8 @@ def observe(student: object, request: dict, last: list | None = None) -> dict:
             try:
                 with time_limit(plan["seconds"]):
                     observation = _run(student, plan)
+                if time.perf_counter() - began > plan["seconds"]:
+                    raise OutOfTime
             except OutOfTime:
                 observation = {"outcome": "timeout"}
             except (Exception, SystemExit, GeneratorExit) as error:
@@ -79,9 +80,7 @@ def _run(student, plan) -> dict:
     inputs = _floating(plan["calls"], []) if plan["gradients"] else []
     for tensor in inputs:
         tensor.requires_grad_(True)
-    plan["built"] = calls = [
-        (method, props.build(args), props.build(kwargs)) for method, args, kwargs in plan["calls"]
-    ]
+    plan["built"] = calls = [(method, props.build(args), props.build(kwargs)) for method, args, kwargs in plan["calls"]]
     results = []
     for method, args, kwargs in calls:
         call = subject if method in ("__call__", "forward") else getattr(subject, method)
@@ -116,7 +115,7 @@ def _load(subject, plan):
     import torch
 
     if not isinstance(subject, torch.nn.Module):
-        return f"it builds a {type(subject).__name__}, which is no torch.nn.Module"
+        return f"it is no torch.nn.Module but of type {type(subject).__name__}"
     own = dict(subject.named_parameters(remove_duplicate=False))
     wanted = plan["parameters"]
     if wanted is not None:
@@ -168,10 +167,8 @@ def _gradients(result, inputs, parameters) -> dict:
         weights = torch.cos(1.0 + 0.7 * torch.arange(part.numel(), dtype=torch.float64)).reshape(part.shape)
         total = total + (part * weights.to(part.dtype)).sum().double()
     targets = inputs + list(parameters.values())
-    if not total.requires_grad:
-        found = [None] * len(targets)
-    else:
-        found = torch.autograd.grad(total, targets, allow_unused=True)
+    flows = total.requires_grad
+    found = torch.autograd.grad(total, targets, allow_unused=True) if flows else [None] * len(targets)
     for tensor in inputs:
         tensor.requires_grad_(False)
     filled = [torch.zeros_like(t) if g is None else g for t, g in zip(targets, found, strict=True)]
@@ -182,9 +179,7 @@ def _gradients(result, inputs, parameters) -> dict:
 def _raised(error) -> dict:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_ours(f.filename)]
     where = None
-    students = [
-        f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(sys.base_prefix)
-    ]
+    students = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith(sys.base_prefix)]
     if students:
         text = students[-1].line or linecache.getline(students[-1].filename, students[-1].lineno or 0)
         where = [students[-1].lineno, text.strip()[:200]]

@@ -112,9 +112,7 @@ def _encode_tensor(value):
 
 def _npy(array: np.ndarray) -> str:
     buffer = io.BytesIO()
-    np.lib.format.write_array(
-        buffer, np.ascontiguousarray(array).reshape(array.shape), (1, 0), allow_pickle=False
-    )
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array).reshape(array.shape), (1, 0), allow_pickle=False)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
