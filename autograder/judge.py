@@ -22,6 +22,21 @@ from autograder.wire import Prop, Tensor, WireError
 PUBLIC_SEED = 0
 TIMEOUTS_AT_MOST = 2
 MISBEHAVIOR = ("changed", "stale", "warning")
+HIDDEN_WORDS = {
+    "value": "It gives other values than expected.",
+    "shape": "It gives another shape than expected.",
+    "dtype": "It gives another dtype than expected.",
+    "type": "It gives another type than expected.",
+    "None": "It returns None.",
+    "raised": "It raises an error.",
+    "not raised": "It should raise an error, and does not.",
+    "timeout": "It does not finish in time.",
+    "parameters": "The module cannot be built, or its parameters are not as expected.",
+    "gradient": "Its gradients are not as expected.",
+    "changed": "It changes its input. Work on a copy.",
+    "stale": "It overwrites the result of an earlier call. Return a new array each time.",
+    "warning": "It emits a warning on valid input.",
+}
 FUNCTION_TOLERANCE = {"float16": 1e-2, "float32": 1e-5, "float64": 1e-10}
 MODULE_TOLERANCE = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-9}
 
@@ -62,14 +77,16 @@ class Question:
 class Exam:
     """All questions of an exercise for one seed, with the answers of the reference and of the misconceptions.
 
-    The public ones come first: what a student's code says in answer to them cannot tell of hidden ones.
+    The public ones come first: what a student's code says in answer to them cannot tell of hidden ones. With None as
+    the seed, there are only public ones.
     """
 
-    def __init__(self, exercise: Exercise, seed: int):
+    def __init__(self, exercise: Exercise, seed: int | None):
         self.exercise = exercise
+        seeds = [(False, PUBLIC_SEED)] if seed is None else [(False, PUBLIC_SEED), (True, seed)]
         self.questions = [
             _question(exercise, aspect.name, case, hidden)
-            for hidden, which in ((False, PUBLIC_SEED), (True, seed))
+            for hidden, which in seeds
             for aspect in exercise.aspects
             for case in exercise.cases(aspect, which)
         ]
@@ -85,13 +102,16 @@ class Exam:
 
 
 @lru_cache(maxsize=64)
-def exam(exercise: Exercise, seed: int) -> Exam:
+def exam(exercise: Exercise, seed: int | None) -> Exam:
     """The exam for a seed, kept, so that a class shares it."""
     return Exam(exercise, seed)
 
 
-def judge(exercise: Exercise, seed: int, ask: Callable[[dict], dict], show_hidden: bool = True) -> Report:
-    """Ask about every case and report. Without `show_hidden`, nothing of the hidden cases' data is told."""
+def judge(exercise: Exercise, seed: int | None, ask: Callable[[dict], dict], show_hidden: bool = True) -> Report:
+    """Ask about every case and report; with None as the seed, about the public cases only.
+
+    Without `show_hidden`, nothing is told of the hidden cases' data, nor of what the student's code says about them.
+    """
     sheet = exam(exercise, seed)
     answers = _answers(sheet, ask)
     problems = _problems(sheet, answers)
@@ -432,7 +452,7 @@ def _message(exercise: Exercise, question: Question, problem: Problem, open_: bo
     if problem.kind in ("not written", "lost", "skipped", "malformed"):
         return problem.text
     if not open_:
-        return f"{case.label} (a hidden case): {problem.text}"
+        return f"{case.label} (a hidden case): {HIDDEN_WORDS.get(problem.kind, 'It is not as expected.')}"
     call = _built(exercise, case) if problem.kind == "parameters" else _called(exercise, case)
     parts = [f"{case.label}: called {call}.", problem.text, problem.numbers]
     if case.reason:
