@@ -22,7 +22,7 @@ from autograder.wire import Prop, Tensor, WireError
 PUBLIC_SEED = 0
 TIMEOUTS_AT_MOST = 2
 MISBEHAVIOR = ("changed", "stale", "warning")
-HIDDEN_WORDS = {
+FIXED_WORDS = {
     "value": "It gives other values than expected.",
     "shape": "It gives another shape than expected.",
     "dtype": "It gives another dtype than expected.",
@@ -107,15 +107,22 @@ def exam(exercise: Exercise, seed: int | None) -> Exam:
     return Exam(exercise, seed)
 
 
-def judge(exercise: Exercise, seed: int | None, ask: Callable[[dict], dict], show_hidden: bool = True) -> Report:
+def judge(
+    exercise: Exercise,
+    seed: int | None,
+    ask: Callable[[dict], dict],
+    show_hidden: bool = True,
+    show_public: bool = True,
+) -> Report:
     """Ask about every case and report; with None as the seed, about the public cases only.
 
-    Without `show_hidden`, nothing is told of the hidden cases' data, nor of what the student's code says about them.
+    Of cases that are not shown, nothing is told of their data, nor anything that the student's code could word.
     """
     sheet = exam(exercise, seed)
     answers = _answers(sheet, ask)
     problems = _problems(sheet, answers)
-    aspects = [_result(sheet, aspect, answers, problems, show_hidden) for aspect in exercise.aspects]
+    shown = {True: show_hidden, False: show_public}
+    aspects = [_result(sheet, aspect, answers, problems, shown) for aspect in exercise.aspects]
     report = Report(exercise.name, aspects, seed=seed)
     if not report.passed:
         report.message = _overall(exercise, answers)
@@ -425,7 +432,7 @@ def _parameter_names(exercise: Exercise, case: Case) -> list[str]:
     return names if case.request["init"] is None else names[1:]
 
 
-def _result(sheet: Exam, aspect, answers, problems, show_hidden) -> AspectResult:
+def _result(sheet: Exam, aspect, answers, problems, shown: dict[bool, bool]) -> AspectResult:
     anywhere = any(other.purity for other in sheet.exercise.aspects)
     failed = [
         (question, problem)
@@ -435,7 +442,7 @@ def _result(sheet: Exam, aspect, answers, problems, show_hidden) -> AspectResult
     if not failed:
         return AspectResult(aspect.name, aspect.points, True)
     question, problem = failed[0]
-    open_ = show_hidden or not question.hidden
+    open_ = shown[question.hidden]
     message = _message(sheet.exercise, question, problem, open_)
     return AspectResult(aspect.name, aspect.points, False, message, problem.picture if open_ else None)
 
@@ -452,7 +459,8 @@ def _message(exercise: Exercise, question: Question, problem: Problem, open_: bo
     if problem.kind in ("not written", "lost", "skipped", "malformed"):
         return problem.text
     if not open_:
-        return f"{case.label} (a hidden case): {HIDDEN_WORDS.get(problem.kind, 'It is not as expected.')}"
+        which = " (a hidden case)" if question.hidden else ""
+        return f"{case.label}{which}: {FIXED_WORDS.get(problem.kind, 'It is not as expected.')}"
     call = _built(exercise, case) if problem.kind == "parameters" else _called(exercise, case)
     parts = [f"{case.label}: called {call}.", problem.text, problem.numbers]
     if case.reason:
