@@ -130,7 +130,7 @@ check("padding_mask", padding_mask)
 # %%
 def draw_masks(masks: dict[str, np.ndarray], xlabel: str = "key", ylabel: str = "query") -> None:
     """Draw masks (rows, columns) side by side: yellow and 1 where attending is allowed."""
-    fig, axes = plt.subplots(1, len(masks), figsize=(3.2 * len(masks), 3.1), squeeze=False, layout="constrained")
+    _, axes = plt.subplots(1, len(masks), figsize=(3.2 * len(masks), 3.1), squeeze=False, layout="constrained")
     for ax, (title, mask) in zip(axes[0], masks.items(), strict=True):
         ax.imshow(mask, cmap="cividis", vmin=0, vmax=1)
         for (i, j), allowed in np.ndenumerate(mask):

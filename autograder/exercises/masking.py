@@ -174,7 +174,7 @@ def _(length):
 
 causal_mask.hints = (
     "Write down the mask for length 3: which keys may query 0 see, which query 1, which query 2?",
-    "Compare two ranges: keys along the second axis, queries along the first. Or: which NumPy function makes a triangle?",
+    "Compare two ranges: keys along the second axis, queries along the first. Or find NumPy's function for triangles.",
     "`np.tri(length, dtype=bool)`, or `position <= position[:, None]` with `position = np.arange(length)`.",
 )
 
@@ -881,7 +881,7 @@ def _(scores, mask=None, axis=-1):
 
 @masked_softmax.misconception(
     "the maximum is not subtracted",
-    hint="exp overflows for large scores and gives only zeros for very negative ones. Subtract each line's maximum first.",
+    hint="exp overflows for large scores and gives zeros for very negative ones. Subtract each line's maximum first.",
 )
 def _(scores, mask=None, axis=-1):
     with np.errstate(all="ignore"):
@@ -955,8 +955,8 @@ test_softmax.hints = (
     "np.exp(x) / np.exp(x).sum(axis, keepdims=True). Compare with np.testing.assert_allclose(..., atol=1e-8).",
     "Large scores: adding 1e4, or -1e4, to a row changes nothing, so rows of [0, ln 3] + 1e4 must give [1/4, 3/4] too; "
     "put such rows in one array. Minus infinity: [0, -inf, ln 3] gives [1/4, 0, 3/4], [-inf, -inf] gives [0, 0].",
-    "Manners, for each of the three dtypes: keep `x.copy()`, call softmax(x), keep a copy of the result, call it again on "
-    "another array of the same shape; then compare x, the first result and its dtype with what they were.",
+    "Manners, for each of the three dtypes: keep `x.copy()`, call softmax(x), keep a copy of the result, call it again "
+    "on another array of the same shape; then compare x, the first result and its dtype with what they were.",
 )
 
 RIGHT = {
@@ -1190,7 +1190,7 @@ def _(softmax):
 
 @test_softmax.misconception(
     "exact equality",
-    hint="Right implementations round differently in the last digit. Compare with a tolerance (np.testing.assert_allclose).",
+    hint="Right answers differ in the last digits. Compare with a tolerance: np.testing.assert_allclose.",
 )
 def _(softmax):
     x = np.array([[0.3, -1.2, 2.5, 0.1], [1.7, 0.4, -0.6, 0.9]])
@@ -1248,7 +1248,7 @@ def _(softmax):
 
 @test_softmax.misconception(
     "the expected values overflow",
-    hint="Your test rejects right implementations: the answer it expects at 1e4 is NaN. Take one that you know by hand.",
+    hint="Your test rejects right implementations: the answer it expects at 1e4 is NaN. Take one you know by hand.",
 )
 def _(softmax):
     x = np.array([[1e4, 0.0], [0.0, 1e4]])

@@ -245,7 +245,7 @@ def masked_by_loops(scores, mask=None, axis=-1):
             continue
         total = sum(math.exp(s - top) for _, s in chosen)
         for j, s in chosen:
-            out[index + (j,)] = math.exp(s - top) / total
+            out[(*index, j)] = math.exp(s - top) / total
     return np.moveaxis(out, -1, axis)
 
 
