@@ -182,11 +182,11 @@ def _decode_dict(pairs, tensors, depth, nodes):
 
 
 def _strided(array: np.ndarray) -> np.ndarray:
-    """The same values, not contiguous in memory."""
+    """The same values, contiguous in no order of the axes, so that no two axes can be merged in place."""
     if array.ndim == 0:
         return array
-    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    view = wide[..., ::2]
+    wide = np.zeros((2 * array.shape[-1], *array.shape[-2::-1]) if array.ndim > 1 else 2 * array.size, array.dtype)
+    view = wide[::2].T
     view[...] = array
     return view
 
