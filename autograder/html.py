@@ -12,7 +12,7 @@ STYLE = """
 padding:.6em 1em;margin:.3em 0;max-width:60em;color:var(--jp-content-font-color1,inherit);line-height:1.5}
 .attn-report.passed{--attn-edge:#2a7f5f}.attn-report.failed{--attn-edge:#c4622d}
 .attn-report .title{font-weight:600;font-size:1.1em;margin:0 0 .4em}
-.attn-report table.aspects{border-collapse:collapse;margin:0;width:100%}
+.attn-report table.aspects{border-collapse:collapse;margin:0}
 .attn-report table.aspects :is(th,td){text-align:left;vertical-align:top;padding:.25em .8em .25em 0;white-space:normal;
 background:transparent;border:0;border-top:1px solid var(--jp-border-color2,#ddd);font-weight:normal}
 .attn-report table.aspects th[scope=row]{white-space:nowrap;font-weight:600}
