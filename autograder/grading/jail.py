@@ -66,6 +66,21 @@ def enter(channel: socket.socket, limits: dict) -> None:
     os.chdir(WORK)
 
 
+def pretend(channel: socket.socket, limits: dict) -> None:
+    """No walls, for submissions that are trusted: a process and a folder of its own, and limits on it."""
+    import tempfile
+
+    first = os.fork()
+    if first:
+        socket.send_fds(channel, [b"P"], [os.pidfd_open(first)])
+        os._exit(0)
+    os.setsid()
+    work = tempfile.mkdtemp(prefix="attn-")
+    _limit({**limits, "processes": resource.getrlimit(resource.RLIMIT_NPROC)[1]})
+    _close_all_but(channel.fileno())
+    os.chdir(work)
+
+
 def _mounts(limits: dict) -> None:
     _mount(None, "/", None, MS_REC | MS_PRIVATE, None)
     flags = MS_NOSUID | MS_NODEV
@@ -101,6 +116,8 @@ def _limit(limits: dict) -> None:
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_CORE, 0),
     ):
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else hard if value < 0 else min(value, hard)
         resource.setrlimit(kind, (value, value))
 
 

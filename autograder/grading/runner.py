@@ -48,10 +48,20 @@ def make_shell():
     return shell
 
 
+def run_setup(shell, cells: list[str]) -> str:
+    """Run the lesson's own first cells; what went wrong, or nothing."""
+    for cell in cells:
+        result = shell.run_cell(cell, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            return f"{type(error).__name__}: {error} in the cell that begins {cell[:80]!r}"
+    return ""
+
+
 def serve(channel: socket.socket, shell, limits: dict) -> None:
     """Answer the host until it closes the channel."""
     os.environ.clear()
-    os.environ.update(HOME="/tmp", TMPDIR="/tmp", PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="Agg")
+    os.environ.update(HOME="/tmp", TMPDIR="/tmp", PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="template")
     sys.argv[:] = [""]
     sys.path.insert(0, os.getcwd())
     ask = None
@@ -90,10 +100,7 @@ def error_line(error: BaseException) -> int | None:
         return error.lineno
     line, trace = None, error.__traceback__
     while trace is not None:
-        if (
-            "ipykernel" in trace.tb_frame.f_code.co_filename
-            or "<ipython-input" in trace.tb_frame.f_code.co_filename
-        ):
+        if "ipykernel" in trace.tb_frame.f_code.co_filename or "<ipython-input" in trace.tb_frame.f_code.co_filename:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -31,14 +31,12 @@ def progress():
     """Does nothing: progress is kept at your own desk."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def lesson(name):
     """What an earlier lesson built. Later ones are not here."""
     sources = json.loads((Path(__file__).parent / "lessons.json").read_text())
     if name not in sources:
-        raise ValueError(
-            f"lesson: {name!r} is not an earlier lesson; there are {', '.join(sources) or 'none'}"
-        )
+        raise ValueError(f"lesson: {name!r} is not an earlier lesson; there are {', '.join(sources) or 'none'}")
     module = ModuleType(f"lesson_{name}")
     sys.modules[module.__name__] = module
     exec(compile(sources[name], f"<lesson {name}>", "exec"), module.__dict__)

@@ -1,0 +1,99 @@
+"""Everything that is needed to grade a lesson, gathered once for a whole class."""
+
+import importlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbgrader.preprocessors import ClearHiddenTests, ClearOutput, ClearSolutions, ComputeChecksums
+from traitlets.config import Config
+
+from autograder import lessons
+from autograder.grading import notebook, run
+from autograder.grading.sandbox import Limits, Zygote
+from autograder.grading.seed import seeds
+
+DATASETS = Path(__file__).resolve().parent.parent.parent / "datasets"
+LESSON_CALL = re.compile(r"\blesson\(\s*[\"'](\w+)[\"']\s*\)")
+
+
+@dataclass
+class Assignment:
+    """A lesson, ready to be graded. first: the index of the first cell that is the student's."""
+
+    lesson: str
+    skeleton: nbformat.NotebookNode
+    exercises: dict
+    seeds: dict[str, int]
+    limits: Limits = field(default_factory=Limits)
+    sandboxed: bool = True
+
+    @property
+    def first(self) -> int:
+        roles = [notebook.skeleton_step(cell, i).role for i, cell in enumerate(self.skeleton.cells)]
+        return next((i for i, role in enumerate(roles) if role in ("solution", "check")), len(roles))
+
+    @property
+    def setup(self) -> list[str]:
+        """The instructor's cells before the first that is the student's; the zygote runs them once."""
+        steps = [notebook.skeleton_step(cell, i) for i, cell in enumerate(self.skeleton.cells[: self.first])]
+        return [step.source for step in steps if step.role == "instructor"]
+
+    def zygote(self) -> Zygote:
+        """Start the process that imports once and forks for each submission."""
+        code = "\n".join(cell.source for cell in self.skeleton.cells if cell.cell_type == "code")
+        earlier = {name: lessons.library_source(name) for name in lessons.names() if name < self.lesson}
+        wanted = [name for name in dict.fromkeys(LESSON_CALL.findall(code)) if name in earlier]
+        needs_torch = "torch" in code or any("import torch" in earlier[name] for name in wanted)
+        imports = ["numpy", "matplotlib.pyplot", *(["torch"] if needs_torch else [])]
+        datasets = DATASETS if DATASETS.is_dir() else None
+        return Zygote(imports, earlier, self.setup, datasets, self.sandboxed)
+
+    def read(self, path: Path) -> notebook.Submission:
+        """What was handed in, merged into the lesson; never raises."""
+        try:
+            return notebook.merge(self.skeleton, notebook.read(path))
+        except notebook.Unreadable as problem:
+            return notebook.empty(self.skeleton, str(problem))
+        except Exception as error:
+            return notebook.empty(self.skeleton, f"What was handed in cannot be read ({type(error).__name__}).")
+
+    def grade(self, submission: notebook.Submission, zygote) -> run.Result:
+        return run.grade(submission, zygote.open, self.exercises, self.seeds, self.limits, self.first)
+
+
+def load(
+    lesson: str,
+    source: Path,
+    root: Path,
+    config: Config,
+    seed: int | None = None,
+    limits: Limits | None = None,
+    sandboxed: bool = True,
+) -> Assignment:
+    """Gather what grading `lesson` needs.
+
+    source: the instructor's notebook, with solutions. root: the course's folder. config: nbgrader's settings.
+    """
+    skeleton = release(nbformat.reads(source.read_text(encoding="utf-8"), as_version=4), config)
+    topic = importlib.import_module(f"autograder.exercises.{lessons.topic(lesson)}")
+    known = {
+        value.name: value for value in vars(topic).values() if hasattr(value, "aspects") and hasattr(value, "oracle")
+    }
+    steps = [notebook.skeleton_step(cell, i) for i, cell in enumerate(skeleton.cells)]
+    wanted = [step.exercise for step in steps if step.role == "check"]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise ValueError(f"{source} checks {', '.join(unknown)}, which no exercise in {topic.__name__} is called")
+    exercises = {name: known[name] for name in wanted}
+    return Assignment(lesson, skeleton, exercises, seeds(root, lesson, wanted, seed), limits or Limits(), sandboxed)
+
+
+def release(source: nbformat.NotebookNode, config: Config) -> nbformat.NotebookNode:
+    """The notebook as students get it: stubs for solutions, no hidden tests, checksums as in the grade book."""
+    resources: dict = {}
+    for step in (ClearSolutions, ClearOutput, ComputeChecksums, ClearHiddenTests):
+        source, resources = step(config=config).preprocess(source, resources)
+    return nbformat.from_dict(json.loads(json.dumps(source)))
