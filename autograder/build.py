@@ -44,7 +44,7 @@ def choose(named: list[str]) -> list[str]:
         for name in named:
             lessons.path(name)
     except ValueError as error:
-        raise Problem(f"{error}; there are {', '.join(lessons.names())}") from None
+        raise Problem(f"{error}\nThe lessons are {', '.join(lessons.names())}.") from None
     return sorted(set(named)) or lessons.names()
 
 
@@ -159,7 +159,7 @@ def released(chosen: list[str], source: Path, gradebook: Path):
                 try:
                     converter.start()
                 except (NbGraderException, SystemExit) as error:
-                    raise Problem(f"nbgrader could not make {name}: {error}\n{log.getvalue().strip()}") from None
+                    raise Problem(f"nbgrader could not make {name}: {reason(log) or error}") from None
         yield Path(folder)
 
 
@@ -174,6 +174,12 @@ def quiet(converter):
         yield log
     finally:
         converter.log.handlers, converter.log.propagate = before
+
+
+def reason(log: io.StringIO) -> str:
+    """The error that nbgrader's log ends with."""
+    errors = re.findall(r"^[\w.]*(?:Error|Exception): (.*)$", log.getvalue(), re.MULTILINE)
+    return errors[-1] if errors else ""
 
 
 class Seal(Preprocessor):
