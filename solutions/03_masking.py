@@ -57,12 +57,12 @@ for padded_length in padded_lengths:
 fig, ax = plt.subplots(figsize=(6, 3))
 ax.plot(padded_lengths, np.array(leak) * 100, "o-", color="C0")
 ax.set(title="The same 4 words, without a mask", xlabel="length after padding", ylabel="weight on padding (%)")
-ax.set_ylim(0, 100)
+ax.set(ylim=(0, 100), xticks=range(4, 25, 2))
 plt.show()
 print(f"padded to 24, {leak[-1]:.0%} of the attention goes to tokens that mean nothing")
 
 # %% [markdown]
-# **What you see.** A curve that starts at 0% for the sentence without padding and climbs to about 75% at length 24.
+# **What you see.** A curve that starts at 0% for the sentence without padding and climbs to 80% at length 24.
 # The sentence is the same each time. What the model sees of it depends on *its neighbors in the batch*: the same
 # question gets another answer when a longer sentence happens to be next to it.
 #
@@ -404,8 +404,9 @@ fig, axes = plt.subplots(1, 4, figsize=(13, 3.3), layout="constrained")
 for ax, (title, weights) in zip(axes, pictures.items(), strict=True):
     image = ax.imshow(weights, cmap="viridis", vmin=0, vmax=1)
     for (i, j), weight in np.ndenumerate(weights):
-        ax.text(j, i, f"{weight:.1f}", ha="center", va="center", color="black" if weight > 0.6 else "white", fontsize=7)
-    ax.set(title=title, xlabel="key", ylabel="query")
+        text = f"{weight:.2f}" if weight else "0"
+        ax.text(j, i, text, ha="center", va="center", color="black" if weight > 0.6 else "white", fontsize=7)
+    ax.set(title=title, xlabel="key", ylabel="query", xticks=range(6), yticks=range(6))
 fig.colorbar(image, ax=axes, label="weight")
 plt.show()
 
@@ -453,13 +454,14 @@ print(convincing_softmax(np.array([[0.0, 1.0, 2.0], [5.0, 5.0, 5.0]])).sum(axis=
 # | minus infinity | an entry of $-\infty$ gets weight 0; a line of $-\infty$ only gets zeros throughout |
 # | manners | the input is unchanged, the dtype stays (float16, float32, float64), a second call does not change the result of the first |
 #
-# The check hands your test 16 broken implementations from these five families, and several right ones, in an order that
+# The check hands your test 19 broken implementations from these five families, and several right ones, in an order that
 # you do not know. You get a point for each family of which you catch **all** bugs. But **a test that rejects a right
 # implementation gets nothing at all**: nobody trusts an alarm that rings without a fire. So
 #
 # - compare with a tolerance, never exactly: right implementations may round differently. Results are right to `1e-5` in
 #   float32, `1e-10` in float64 and `1e-2` in float16;
-# - test only what is promised. Whether a result is a new array each time is promised; how it is computed is not.
+# - test only what is promised: not the last digits, not what happens to integers or lists;
+# - fail with an `AssertionError`. If your own code stops with another error, the bug does not count as caught.
 #
 # **By hand.** For scores $[0, \ln 3]$: $e^0 = 1$ and $e^{\ln 3} = 3$, so the weights must be $[1/4, 3/4]$.
 # `convincing_softmax` gives $1 / (1 + 2^{\ln 3}) \approx 0.32$ first, so this single example catches it.
@@ -486,7 +488,8 @@ def test_softmax(softmax: Callable[..., np.ndarray]) -> None:
         warnings.simplefilter("ignore")  # a broken softmax may warn; its answer is what we judge
 
         # Values: known by hand.
-        np.testing.assert_allclose(softmax(np.array([0.0, ln3])), [0.25, 0.75], atol=1e-8)
+        found = softmax(np.array([0.0, ln3]))
+        assert np.allclose(found, [0.25, 0.75], atol=1e-8), "softmax of [0, ln 3] must be [1/4, 3/4]"
         np.testing.assert_allclose(softmax(np.array([-ln3, 0.0, ln3])), np.array([1, 3, 9]) / 13, atol=1e-8)
 
         # Axes: every line along every axis of an array whose axes all differ in length, against the definition.
@@ -576,13 +579,13 @@ check("test_softmax", test_softmax)
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "question_masking", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # ### BEGIN SOLUTION
-# First, a finite fill can be beaten: a padded key with a score of 30000 still has 20000 after adding $-10^4$, more than real
-# keys with smaller scores, so attention falls on padding. Second, in float16 the sum can overflow: −60000 − 10000 is below
-# −65504 and becomes −∞, which then meets other infinities as NaN; and in a row without any real key all entries are lowered
-# by the same amount, so that the padding gets full weight instead of none. A user would see answers that depend on how much
-# padding a sentence got, that is on the other sentences in the batch, or NaN, and only for some inputs. Instead, replace the
-# forbidden scores by −∞ (do not add to them) and define the weights of an empty row as 0. A test with large scores, an empty
-# row and each dtype would have found it.
+# First, a finite number can be beaten: a padded key with a score of 30000 still has 20000 after $-10^4$ is added, more than a
+# real key with a score of 100, so attention falls on padding. Second, empty rows: if a row holds nothing but padding, all its
+# scores are lowered by the same amount, and the padding shares the full weight; and if the scores are near −60000, the sum
+# leaves the range of float16, becomes −∞ throughout the row, and −∞ − (−∞) gives NaN. A user would see answers that depend on
+# the other sentences in the batch, because they decide how much padding there is, or NaN, and only for some inputs. Instead,
+# replace forbidden scores by −∞ (do not add to them) and define the weights of an empty row as 0. A test with large scores,
+# an empty row and each dtype would have found all this before the users did.
 # ### END SOLUTION
 
 # %% [markdown]
