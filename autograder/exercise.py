@@ -26,6 +26,7 @@ class Case:
     rtol: float | None = None
     size: float | None = None
     dtype_matters: bool = True
+    warnings_matter: bool = True
 
     @property
     def args(self) -> tuple:
@@ -58,6 +59,10 @@ class Case:
     def any_dtype(self) -> "Case":
         """Which floating dtype comes back is left open."""
         return replace(self, dtype_matters=False)
+
+    def may_warn(self) -> "Case":
+        """Warnings are no fault here."""
+        return replace(self, warnings_matter=False)
 
     def gradients(self) -> "Case":
         """Compare the gradients for every floating tensor input, and for a module's parameters, too."""

@@ -125,7 +125,7 @@ def judge(
     aspects = [_result(sheet, aspect, answers, problems, shown) for aspect in exercise.aspects]
     report = Report(exercise.name, aspects, seed=seed)
     if not report.passed:
-        report.message = _overall(exercise, answers)
+        report.message = _overall(sheet, answers)
         report.misconception, report.hint = _recognize(sheet, answers, problems)
     if show_hidden and any(answer.printed for answer in answers):
         text = next(answer.printed for answer in answers if answer.printed).strip()
@@ -412,7 +412,7 @@ def _misbehaved(exercise, question, answer) -> Problem | None:
         return Problem("changed", f"It changed its input `{which[0]}`. Work on a copy.")
     if answer.stale:
         return Problem("stale", "It overwrote the result of an earlier call. Return a new array each time.")
-    if answer.warnings:
+    if answer.warnings and question.case.warnings_matter:
         return Problem(
             "warning",
             f"It emitted a warning on valid input: {answer.warnings[0].split(':')[0]}.",
@@ -505,11 +505,14 @@ def _brief(value) -> str:
     return show(value)
 
 
-def _overall(exercise: Exercise, answers: list[Answer]) -> str:
+def _overall(sheet: Exam, answers: list[Answer]) -> str:
     """One sentence where the same thing is wrong with every answer."""
+    exercise = sheet.exercise
     if all(a.outcome == "raised" and a.error == "NotImplementedError" for a in answers):
         return f"`{exercise.name}` is not written yet: it raises NotImplementedError. Replace that line with your code."
-    if all(a.outcome == "returned" and a.value is None for a in answers):
+    wanted = [question.expected.value for question in sheet.questions if question.expected]
+    returns_none = all(a.outcome == "returned" and a.value is None for a in answers)
+    if returns_none and any(value is not None for value in wanted):
         return f"`{exercise.name}` returns None. Is there a `return`?"
     if answers[0].outcome == "lost":
         return answers[0].message
