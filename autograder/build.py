@@ -21,6 +21,7 @@ from traitlets import Bool
 
 from autograder import lessons
 from autograder.cli import ROOT, Problem
+from autograder.contents import with_lessons
 from autograder.exercise import Exercise
 from autograder.sources import complaints
 
@@ -60,6 +61,9 @@ def build(chosen: list[str], force: bool = False) -> int:
             print(f"{name}: {state}")
             if state == BEHIND:
                 behind.append(name)
+    readme = ROOT / "README.md"
+    if readme.exists():
+        write(readme, with_lessons(readme.read_text("utf-8")))
     if behind:
         print(f"Move your notebook away, or replace it with `attn build --force {' '.join(behind)}`.")
     return int(bool(behind))
@@ -80,6 +84,9 @@ def check(chosen: list[str]) -> int:
     for path in (ROOT / "course").glob("*/*.ipynb"):
         if path.stem not in lessons.names():
             complaint[path.stem] = f"there is no solutions/{path.stem}.py; remove {path.relative_to(ROOT)}"
+    readme = ROOT / "README.md"
+    if readme.exists() and readme.read_text("utf-8") != with_lessons(readme.read_text("utf-8")):
+        complaint["README.md"] = "its list of lessons is out of date; run `attn build`"
     for name, sentence in sorted(complaint.items()):
         print(f"{name}: {sentence}")
     if not complaint:

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from nbgrader.api import Gradebook
 
-from autograder import build, cli, lessons
+from autograder import build, cli, contents, lessons
 
 LESSON = "00_welcome"
 
@@ -73,6 +73,19 @@ def test_check_finds_a_notebook_without_a_lesson(house, capsys):
     status, told = attn(capsys, "--check")
     assert status == 1
     assert "there is no solutions/99_gone.py" in told
+
+
+def test_the_readme_lists_the_lessons(house, capsys):
+    readme = house / "README.md"
+    readme.write_text(f"# A course\n\n{contents.BEGIN}\nold\n{contents.END}\n\nThe end.\n")
+    assert "README.md: its list of lessons is out of date" in attn(capsys, "--check")[1]
+    attn(capsys)
+    text = readme.read_text()
+    assert text.startswith("# A course\n")
+    assert text.endswith("\n\nThe end.\n")
+    assert "[00_welcome](course/00_welcome/00_welcome.ipynb) | Welcome: how a lesson works | 2 | 7 |" in text
+    assert "old" not in text
+    assert attn(capsys, "--check")[0] == 0
 
 
 def test_students_get_stubs_and_no_solutions(house, capsys):
@@ -209,5 +222,7 @@ def test_course_is_what_a_build_gives(capsys):
 def test_help_lists_the_commands_and_is_fast():
     told = subprocess.run(["attn", "--help"], check=True, capture_output=True, text=True, timeout=10).stdout
     assert all(name in told for name in cli.COMMANDS)
-    source = "import sys, autograder.cli; sys.exit(any(name in sys.modules for name in ('torch', 'nbgrader', 'nbformat')))"
+    source = (
+        "import sys, autograder.cli; sys.exit(any(name in sys.modules for name in ('torch', 'nbgrader', 'nbformat')))"
+    )
     subprocess.run(["python", "-c", source], check=True, timeout=10)
