@@ -30,5 +30,8 @@ c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 c.GenerateAssignment.preprocessors.append("autograder.build.Seal")
 
 # ---- the class grader plugs in here ----
+from autograder.grading.plugin import configure  # noqa: E402
+
+configure(c)
 
 # ---- end of the class grader's settings ----

@@ -12,6 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
     "build": ("autograder.build", "make the students' notebooks in course/ from solutions/"),
+    "grade": ("autograder.grading.grade", "grade a class's submissions into the grade book"),
+    "sample-class": ("autograder.grading.sample", "make a class of submissions whose scores are known"),
+    "report": ("autograder.grading.overview", "say how a class did, exercise by exercise"),
 }
 
 

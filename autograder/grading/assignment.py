@@ -51,10 +51,23 @@ class Assignment:
         datasets = DATASETS if DATASETS.is_dir() else None
         return Zygote(imports, earlier, self.setup, datasets, self.sandboxed)
 
-    def read(self, path: Path) -> notebook.Submission:
+    def read(self, folder: Path) -> notebook.Submission:
         """What was handed in, merged into the lesson; never raises."""
         try:
-            return notebook.merge(self.skeleton, notebook.read(path))
+            path = notebook.locate(folder, self.lesson)
+            submission = self.parse(notebook.read_bytes(path))
+            if path.name != f"{self.lesson}.ipynb":
+                submission.notes.append(f"The notebook was not called {self.lesson}.ipynb; it was graded all the same.")
+            return submission
+        except notebook.Unreadable as problem:
+            return notebook.empty(self.skeleton, str(problem))
+        except OSError as error:
+            return notebook.empty(self.skeleton, f"What was handed in cannot be read ({error.strerror}).")
+
+    def parse(self, data: bytes) -> notebook.Submission:
+        """The bytes of a notebook, merged into the lesson; never raises."""
+        try:
+            return notebook.merge(self.skeleton, notebook.parse(data))
         except notebook.Unreadable as problem:
             return notebook.empty(self.skeleton, str(problem))
         except Exception as error:

@@ -55,9 +55,15 @@ class Submission:
     notes: list[str] = field(default_factory=list)
 
 
-def read(path: Path) -> list[Source]:
-    """The cells of a notebook file that a student handed in. Unreadable if it is none."""
-    return parse(read_bytes(path))
+def locate(folder: Path, lesson: str) -> Path:
+    """The notebook in what was handed in: under its own name, or else the only one, or the largest of several."""
+    if folder.is_symlink():
+        raise Unreadable("What was handed in is a link; a folder with a notebook is needed.")
+    path = folder / f"{lesson}.ipynb"
+    if path.is_symlink() or path.exists():
+        return path
+    others = [other for other in sorted(folder.glob("*.ipynb")) if other.is_file() and not other.is_symlink()]
+    return max(others, key=lambda other: other.stat().st_size, default=path)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,0 +1,216 @@
+"""`attn grade LESSON`: grade a class, in parallel, sandboxed, into nbgrader's grade book."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields
+from multiprocessing import get_context
+from pathlib import Path
+
+from autograder.cli import ROOT, Problem
+from autograder.grading.sandbox import Limits, SandboxError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lesson", metavar="LESSON", help="such as 03_masking")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes; one for each core if not given")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the hidden cases from N, not the course's secret")
+    parser.add_argument("--force", action="store_true", help="grade again what is graded already")
+    parser.add_argument(
+        "--no-sandbox", action="store_true", help="run submissions with YOUR rights; only if you trust all"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="grade on a Dask cluster, such as tcp://host:8786")
+    parser.add_argument("--course", type=Path, default=ROOT, metavar="FOLDER", help=argparse.SUPPRESS)
+    limits = parser.add_argument_group("limits on one submission (bytes, seconds, counts)")
+    for limit in fields(Limits):
+        option = "--" + limit.name.replace("_", "-")
+        limits.add_argument(option, type=type(limit.default), metavar="N", help=f"{limit.default:,} if not given")
+
+
+def run(args: argparse.Namespace) -> int:
+    limits = {f.name: value for f in fields(Limits) if (value := getattr(args, f.name)) is not None}
+    try:
+        grader = ClassGrader(args.lesson, args.course, args.seed, Limits(**limits), not args.no_sandbox, args.force)
+        results = grader.grade(args.workers or len(os.sched_getaffinity(0)), args.scheduler)
+    except (SandboxError, PermissionError, FileNotFoundError) as error:
+        raise Problem(str(error)) from None
+    print(table(results.values()))
+    if grader.failed:
+        print(f"\nNot graded, because the grader itself failed: {', '.join(grader.failed)}. Run it again.")
+    if args.json:
+        args.json.write_text(json.dumps({"lesson": args.lesson, "results": list(results.values())}, indent=1))
+    return int(bool(grader.failed))
+
+
+class ClassGrader:
+    """Grades a class of one lesson. failed: students left out because the grader itself failed."""
+
+    def __init__(self, lesson: str, root: Path, seed=None, limits=None, sandboxed=True, force=False):
+        from nbgrader.coursedir import CourseDirectory
+        from traitlets.config import PyFileConfigLoader
+
+        from autograder.grading import assignment, plugin
+
+        root = root.resolve()
+        self.config = PyFileConfigLoader(str(root / "nbgrader_config.py")).load_config()
+        self.config.CourseDirectory.assignment_id = lesson
+        self.coursedir = CourseDirectory(config=self.config)
+        plugin.install()
+        source = Path(self.coursedir.format_path(self.coursedir.source_directory, ".", lesson)) / f"{lesson}.ipynb"
+        if not source.exists():
+            raise Problem(f"{source} is missing; run `attn build {lesson}` first")
+        self.assignment = assignment.load(lesson, source, root, self.config, seed, limits, sandboxed)
+        self.force = force
+        self.failed: list[str] = []
+
+    def grade(self, workers: int, scheduler: str | None = None, progress: bool = True) -> dict[str, dict]:
+        """Grade what is left to grade; the summaries of all, by student."""
+        from tqdm import tqdm
+
+        from autograder.grading.plugin import RECORD, UNPROTECTED
+        from autograder.grading.recorder import Recorder
+
+        if not self.assignment.sandboxed:
+            print(UNPROTECTED, file=sys.stderr)
+        results: dict[str, dict] = {}
+        with Recorder(self.coursedir, self.config, self.force) as recorder:
+            students = recorder.students()
+            if not students:
+                raise Problem(f"nobody has handed in {self.assignment.lesson}")
+            due = [student for student in students if recorder.is_due(student)]
+            for student in set(students) - set(due):
+                results[student] = json.loads((recorder.marked(student) / RECORD).read_text(encoding="utf-8"))
+            if len(due) < len(students):
+                print(f"{len(students) - len(due)} are graded already; --force grades them again")
+            tasks = [(student, str(recorder.submitted(student))) for student in due]
+            marking = (
+                on_cluster(self.assignment, tasks, scheduler) if scheduler else locally(self.assignment, tasks, workers)
+            )
+            bar = tqdm(marking, total=len(due), unit="submission", disable=not progress, smoothing=0)
+            try:
+                for student, marked in bar:
+                    if marked is None:
+                        self.failed.append(student)
+                        continue
+                    recorder.record(student, marked)
+                    results[student] = marked["summary"]
+            except KeyboardInterrupt:
+                bar.close()
+                done = len([student for student in due if student in results])
+                raise Problem(
+                    f"stopped; {done} of {len(due)} are graded and kept, the next run grades the rest"
+                ) from None
+            finally:
+                marking.close()
+        return dict(sorted(results.items()))
+
+
+def locally(assignment, tasks: list[tuple[str, str]], workers: int):
+    """Mark submissions in worker processes that share one zygote; yields (student, marked or None) as they finish."""
+    if not tasks:
+        return
+    with assignment.zygote() as zygote:
+        prepare(assignment)
+        zygote.wait_ready()
+        left = tasks
+        for _ in range(3):  # a worker that the system killed takes its pool with it
+            lost = []
+            for task, marked in _in_pool(assignment, zygote, left, max(1, min(workers, len(left)))):
+                if marked is None:
+                    lost.append(task)
+                else:
+                    yield task[0], marked
+            left = lost
+            if not left:
+                return
+        for student, _ in left:
+            yield student, None
+
+
+def _in_pool(assignment, zygote, tasks, workers: int):
+    """Yield (task, marked); None for those that a broken pool lost. At most a few wait in memory."""
+    _worker[:] = [assignment, zygote]  # what a fork inherits
+    queue, running = list(reversed(tasks)), {}
+    with ProcessPoolExecutor(workers, get_context("fork"), initializer=_ignore_interrupts) as pool:
+        try:
+            while queue or running:
+                while queue and len(running) < 2 * workers:
+                    task = queue.pop()
+                    running[pool.submit(_mark_here, *task)] = task
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        raise error
+                    if error is not None:
+                        print(f"{task[0]}: {type(error).__name__}: {error}", file=sys.stderr)
+                    yield task, None if error is not None else future.result()
+        except BrokenProcessPool:
+            for unfinished in [task, *running.values(), *queue]:
+                yield unfinished, None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_worker: list = []
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _mark_here(student: str, folder: str) -> dict:
+    assignment, zygote = _worker
+    return mark(assignment, zygote, student, assignment.read(Path(folder)))
+
+
+def mark(assignment, zygote, student: str, submission) -> dict:
+    """Grade a submission: its marked notebook as JSON text, and its summary."""
+    from autograder.grading.marking import marked_notebook, summary
+
+    began = time.monotonic()
+    result = assignment.grade(submission, zygote)
+    notebook = marked_notebook(assignment.skeleton, submission, result)
+    told = summary(student, submission, result)
+    return {"notebook": json.dumps(notebook), "summary": {**told, "seconds": round(time.monotonic() - began, 3)}}
+
+
+def prepare(assignment) -> None:
+    """Work out the expected answers once, before the workers are forked."""
+    from autograder.judge import exam
+
+    for name, exercise in assignment.exercises.items():
+        exam(exercise, assignment.seeds[name]).mistakes  # noqa: B018
+        exam(exercise, None).mistakes  # noqa: B018
+
+
+def on_cluster(assignment, tasks, scheduler: str):
+    from autograder.grading.cluster import on_cluster
+
+    return on_cluster(assignment, tasks, scheduler)
+
+
+def table(summaries) -> str:
+    """Student, score and what failed."""
+    rows = []
+    for each in summaries:
+        failed = [f"{e['name']} ({', '.join(e['failed'])})" for e in each["exercises"] if e["failed"]]
+        if each["problem"]:
+            failed = [each["problem"]]
+        elif failed and all(e["score"] == 0 for e in each["exercises"]):
+            failed = ["everything"]
+        rows.append((each["student"], f"{each['score']:g} / {each['max_score']:g}", "; ".join(failed)))
+    widths = [max([len(row[i]) for row in rows] + [7]) for i in range(2)]
+    lines = [f"{'student':<{widths[0]}}  {'score':>{widths[1]}}  what failed"]
+    lines += [f"{name:<{widths[0]}}  {score:>{widths[1]}}  {_short(failed)}" for name, score, failed in rows]
+    return "\n".join(lines)
+
+
+def _short(text: str, width: int = 150) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
