@@ -35,6 +35,7 @@ scaled_dot_score = lesson("01_scoring").scaled_dot_score
 # positive with the exponential function, then divides by their sum so that they add up to one. Here it is as the
 # formula says. Run it with small scores, and then with larger ones:
 
+
 # %%
 def from_the_book(x):
     return np.exp(x) / np.exp(x).sum()
@@ -362,9 +363,7 @@ rng = np.random.default_rng(1)
 sizes = [2, 8, 32, 128, 512]
 pairs = [(rng.normal(size=(200, d)), rng.normal(size=(64, d))) for d in sizes]
 scaled = [entropy(softmax(scaled_dot_score(*pair))).mean() for pair in pairs]
-unscaled = [
-    entropy(softmax(scaled_dot_score(*pair) * d**0.5)).mean() for pair, d in zip(pairs, sizes, strict=True)
-]
+unscaled = [entropy(softmax(scaled_dot_score(*pair) * d**0.5)).mean() for pair, d in zip(pairs, sizes, strict=True)]
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
 left.plot(temperatures, entropy(softened), color=plt.cm.viridis(0.3))

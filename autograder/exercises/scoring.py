@@ -92,7 +92,8 @@ def add_cases(exercise, weights=None):
 dot_score = Exercise("dot_score", lesson=LESSON)
 
 dot_score.hints = (
-    "In a matrix product, rows of the left matrix meet columns of the right one. Queries are rows. What must the keys be?",
+    "In a matrix product, rows of the left matrix meet columns of the right one. Queries are rows. "
+    "What must the keys be?",
     "Without leading axes `queries @ keys.T` is right. With a batch in front, `.T` turns one axis too many.",
     "`np.swapaxes(keys, -1, -2)` turns only the last two axes, and `@` broadcasts the leading ones by itself.",
     "The body is one line: `return queries @ np.swapaxes(keys, -1, -2)`.",
@@ -115,7 +116,9 @@ def _(queries, keys):
     return queries @ keys.T
 
 
-@dot_score.misconception("rows and columns are swapped", hint="Rows belong to queries, columns to keys: Q times K turned.")
+@dot_score.misconception(
+    "rows and columns are swapped", hint="Rows belong to queries, columns to keys: Q times K turned."
+)
 def _(queries, keys):
     return keys @ transposed(queries)
 
@@ -141,7 +144,9 @@ def _(queries, keys):
     return queries @ transposed(keys) / lengths
 
 
-@dot_score.misconception("the negative squared distance", hint="Multiply the features and add up; do not subtract them.")
+@dot_score.misconception(
+    "the negative squared distance", hint="Multiply the features and add up; do not subtract them."
+)
 def _(queries, keys):
     return -((queries[..., :, None, :] - keys[..., None, :, :]) ** 2).sum(-1)
 
@@ -202,7 +207,9 @@ def _(queries, keys):
 add_cases(scaled_dot_score)
 
 
-@scaled_dot_score.misconception("not scaled", hint="Divide the dot products by the square root of the number of features.")
+@scaled_dot_score.misconception(
+    "not scaled", hint="Divide the dot products by the square root of the number of features."
+)
 def _(queries, keys):
     return queries @ transposed(keys)
 
@@ -273,7 +280,9 @@ def _(queries, keys):
     return keys @ transposed(queries) / queries.shape[-1] ** 0.5
 
 
-@scaled_dot_score.misconception("softmax is already in it", hint="Return the scores as they are. Weights come in lesson 02.")
+@scaled_dot_score.misconception(
+    "softmax is already in it", hint="Return the scores as they are. Weights come in lesson 02."
+)
 def _(queries, keys):
     scores = queries @ transposed(keys) / queries.shape[-1] ** 0.5
     e = np.exp(scores - scores.max(-1, keepdims=True))
@@ -281,7 +290,8 @@ def _(queries, keys):
 
 
 @scaled_dot_score.misconception(
-    "changes the queries in place", hint="`queries /= ...` writes into the caller's array. `queries / ...` makes a new one."
+    "changes the queries in place",
+    hint="`queries /= ...` writes into the caller's array. `queries / ...` makes a new one.",
 )
 def _(queries, keys):
     queries /= queries.shape[-1] ** 0.5
@@ -295,7 +305,8 @@ cosine_score = Exercise("cosine_score", lesson=LESSON)
 cosine_score.hints = (
     "Three parts: the dot products, the length of each query and each key, and a floor under their product.",
     "`np.linalg.norm(queries, axis=-1)` has the shape (..., T_q). To meet all keys it needs a further axis at the end.",
-    "`lengths_q[..., :, None] * lengths_k[..., None, :]` is (..., T_q, T_k). `np.maximum(that, eps)` is the denominator.",
+    "`lengths_q[..., :, None] * lengths_k[..., None, :]` is (..., T_q, T_k). `np.maximum(that, "
+    "eps)` is the denominator.",
     "`return dot_score(queries, keys) / np.maximum(lengths_q[..., :, None] * lengths_k[..., None, :], eps)`.",
 )
 
@@ -318,7 +329,9 @@ def _(rng):
     yield case("a key of zeros", queries, zero_key).because(floor)
     yield case("only zeros", np.zeros((2, 3)), np.zeros((4, 3))).because(floor)
     yield case("float32, a query and a key of zeros", zero_query.astype("f4"), zero_key.astype("f4")).because(floor)
-    yield case("eps=0.5, lengths that multiply to less", 0.2 * _units(rng, 3), 0.4 * _units(rng, 2), eps=0.5).because(floor)
+    yield case("eps=0.5, lengths that multiply to less", 0.2 * _units(rng, 3), 0.4 * _units(rng, 2), eps=0.5).because(
+        floor
+    )
     mixed = _units(rng, 3) * [[0.1], [1.0], [3.0]], _units(rng, 3) * [[0.5], [2.0], [6.0]]
     yield case("eps=2.0 in third place, some products of lengths are less", *mixed, 2.0).because(floor)
     yield case("short query, long keys", 1e-9 * _units(rng, 2), 1e3 * _units(rng, 3)).because(floor)
@@ -360,7 +373,8 @@ def _(queries, keys, eps=1e-8):
 
 
 @cosine_score.misconception(
-    "no floor under the denominator", hint="A vector of zeros gives 0 / 0, which is NaN. Use `np.maximum(lengths, eps)`."
+    "no floor under the denominator",
+    hint="A vector of zeros gives 0 / 0, which is NaN. Use `np.maximum(lengths, eps)`.",
 )
 def _(queries, keys, eps=1e-8):
     q, k = _lengths(queries, keys)
@@ -376,7 +390,8 @@ def _(queries, keys, eps=1e-8):
 
 
 @cosine_score.misconception(
-    "eps replaces only a denominator of zero", hint="The floor holds for every product of lengths below eps, not only for 0."
+    "eps replaces only a denominator of zero",
+    hint="The floor holds for every product of lengths below eps, not only for 0.",
 )
 def _(queries, keys, eps=1e-8):
     q, k = _lengths(queries, keys)
@@ -419,7 +434,9 @@ def _(queries, keys, eps=1e-8):
     return queries @ transposed(keys) / np.maximum(q * k, queries.dtype.type(eps))
 
 
-@cosine_score.misconception("the cosine distance", hint="You return 1 minus the cosine. A better match has a *higher* score.")
+@cosine_score.misconception(
+    "the cosine distance", hint="You return 1 minus the cosine. A better match has a *higher* score."
+)
 def _(queries, keys, eps=1e-8):
     q, k = _lengths(queries, keys)
     return 1 - queries @ transposed(keys) / np.maximum(q * k, eps)
@@ -476,7 +493,9 @@ def _(queries, keys, weight):
     return queries @ weight.T @ transposed(keys)
 
 
-@general_score.misconception("scaled by the square root of d", hint="This score is not scaled: the weight can learn its own.")
+@general_score.misconception(
+    "scaled by the square root of d", hint="This score is not scaled: the weight can learn its own."
+)
 def _(queries, keys, weight):
     return queries @ weight @ transposed(keys) / keys.shape[-1] ** 0.5
 
@@ -531,14 +550,18 @@ def _(queries, keys, weight):
     return (queries @ weight * keys).sum(-1)
 
 
-@general_score.misconception("softmax is already in it", hint="Return the scores as they are. Weights come in lesson 02.")
+@general_score.misconception(
+    "softmax is already in it", hint="Return the scores as they are. Weights come in lesson 02."
+)
 def _(queries, keys, weight):
     scores = queries @ weight @ transposed(keys)
     e = np.exp(scores - scores.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 
 
-@general_score.misconception("always float64", hint="The output's dtype follows the inputs. Where do you make a float64?")
+@general_score.misconception(
+    "always float64", hint="The output's dtype follows the inputs. Where do you make a float64?"
+)
 def _(queries, keys, weight):
     return queries.astype(np.float64) @ weight @ transposed(keys)
 
@@ -549,8 +572,10 @@ concat_score = Exercise("concat_score", lesson=LESSON)
 
 concat_score.hints = (
     "First get every query beside every key. Both need the shape (..., T_q, T_k, features) before they can be joined.",
-    "`queries[..., :, None, :]` and `keys[..., None, :, :]` have the axes in the right places, with size 1 where each repeats.",
-    "`np.broadcast_shapes(q.shape[:-1], k.shape[:-1])` is (..., T_q, T_k). `np.broadcast_to` stretches each to that, with its "
+    "`queries[..., :, None, :]` and `keys[..., None, :, :]` have the axes in the right places, with "
+    "size 1 where each repeats.",
+    "`np.broadcast_shapes(q.shape[:-1], k.shape[:-1])` is (..., T_q, T_k). `np.broadcast_to` "
+    "stretches each to that, with its ",
     "own number of features at the end.",
     "Then `np.tanh(np.concatenate([q, k], axis=-1) @ weight) @ v`.",
 )
@@ -593,7 +618,9 @@ def _pairs(queries, keys):
     return np.broadcast_to(q, (*shape, q.shape[-1])), np.broadcast_to(k, (*shape, k.shape[-1]))
 
 
-@concat_score.misconception("the key comes first", hint="The query comes first in [q; k]: the weight's first rows are its.")
+@concat_score.misconception(
+    "the key comes first", hint="The query comes first in [q; k]: the weight's first rows are its."
+)
 def _(queries, keys, weight, v):
     q, k = _pairs(queries, keys)
     return np.tanh(np.concatenate([k, q], axis=-1) @ weight) @ v
@@ -624,7 +651,9 @@ def _(queries, keys, weight, v):
     return np.tanh(np.concatenate(_pairs(queries, keys), axis=-1) @ weight).sum(-1)
 
 
-@concat_score.misconception("rows and columns are swapped", hint="Rows belong to queries: insert the axes the other way round.")
+@concat_score.misconception(
+    "rows and columns are swapped", hint="Rows belong to queries: insert the axes the other way round."
+)
 def _(queries, keys, weight, v):
     return transposed(np.tanh(np.concatenate(_pairs(queries, keys), axis=-1) @ weight) @ v)
 
@@ -722,19 +751,24 @@ def _(queries, keys, w_query, w_key, v):
     return _sums(queries, keys, w_query, w_key) @ v
 
 
-@additive_score.misconception("tanh after v", hint="tanh comes before v: it acts on the hidden units, not on the score.")
+@additive_score.misconception(
+    "tanh after v", hint="tanh comes before v: it acts on the hidden units, not on the score."
+)
 def _(queries, keys, w_query, w_key, v):
     return np.tanh(_sums(queries, keys, w_query, w_key) @ v)
 
 
 @additive_score.misconception(
-    "tanh of each projection", hint="Add the projections first, then take tanh of the sum. tanh(a) + tanh(b) is another number."
+    "tanh of each projection",
+    hint="Add the projections first, then take tanh of the sum. tanh(a) + tanh(b) is another number.",
 )
 def _(queries, keys, w_query, w_key, v):
     return (np.tanh(queries @ w_query)[..., :, None, :] + np.tanh(keys @ w_key)[..., None, :, :]) @ v
 
 
-@additive_score.misconception("multiplied where it should be added", hint="The projections are added: that is its name.")
+@additive_score.misconception(
+    "multiplied where it should be added", hint="The projections are added: that is its name."
+)
 def _(queries, keys, w_query, w_key, v):
     return np.tanh((queries @ w_query)[..., :, None, :] * (keys @ w_key)[..., None, :, :]) @ v
 
@@ -754,7 +788,9 @@ def _(queries, keys, w_query, w_key, v):
     return np.tanh(_sums(queries, keys, w_query, w_key)).sum(-1)
 
 
-@additive_score.misconception("rows and columns are swapped", hint="Rows belong to queries: insert the axes the other way round.")
+@additive_score.misconception(
+    "rows and columns are swapped", hint="Rows belong to queries: insert the axes the other way round."
+)
 def _(queries, keys, w_query, w_key, v):
     return transposed(np.tanh(_sums(queries, keys, w_query, w_key)) @ v)
 
@@ -766,16 +802,15 @@ def _(queries, keys, w_query, w_key, v):
     return np.tanh(queries @ w_query + keys @ w_key) @ v
 
 
-@additive_score.misconception(
-    "the weights are swapped", hint="`w_query` goes with the queries, `w_key` with the keys."
-)
+@additive_score.misconception("the weights are swapped", hint="`w_query` goes with the queries, `w_key` with the keys.")
 def _(queries, keys, w_query, w_key, v):
     return np.tanh(_sums(queries, keys, w_key, w_query)) @ v
 
 
 @additive_score.misconception(
     "the new axes are in fixed places",
-    hint="`[:, None, :]` and `[None, :, :]` fit matrices only. With `...` in front they fit any number of leading axes.",
+    hint="`[:, None, :]` and `[None, :, :]` fit matrices only. With `...` in front they fit any number "
+    "of leading axes.",
 )
 def _(queries, keys, w_query, w_key, v):
     return np.tanh((queries @ w_query)[:, None, :] + (keys @ w_key)[None, :, :]) @ v

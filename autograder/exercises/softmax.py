@@ -176,7 +176,8 @@ def _(x, axis=-1):
 
 
 @softmax.misconception(
-    "no maximum is subtracted", hint="exp overflows for large numbers and is 0 for very negative ones. Subtract the maximum."
+    "no maximum is subtracted",
+    hint="exp overflows for large numbers and is 0 for very negative ones. Subtract the maximum.",
 )
 def _(x, axis=-1):
     e = np.exp(x)
@@ -214,7 +215,8 @@ def _(x, axis=-1):
 
 @softmax.misconception(
     "`keepdims` is missing",
-    hint="Without `keepdims=True` the sum of row i is divided into column i: an error, or on square arrays a wrong answer.",
+    hint="Without `keepdims=True` the sum of row i is divided into column i: an error, or on square "
+    "arrays a wrong answer.",
 )
 def _(x, axis=-1):
     e = _stable(x, axis)
@@ -240,7 +242,8 @@ def _(x, axis=-1):
 
 @softmax.misconception(
     "the right numbers, but with a warning",
-    hint="You repair NaN afterwards. The warning says that it was there: see to lines of only -inf before you subtract.",
+    hint="You repair NaN afterwards. The warning says that it was there: see to lines of only -inf "
+    "before you subtract.",
 )
 def _(x, axis=-1):
     e = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -249,7 +252,8 @@ def _(x, axis=-1):
 
 @softmax.misconception(
     "a small number is added to the denominator",
-    hint="With the maximum subtracted the sum is at least 1: nothing needs to be added, and it makes all weights too small.",
+    hint="With the maximum subtracted the sum is at least 1: nothing needs to be added, and it makes all "
+    "weights too small.",
 )
 def _(x, axis=-1):
     e = _stable(x, axis)
@@ -257,7 +261,8 @@ def _(x, axis=-1):
 
 
 @softmax.misconception(
-    "the largest absolute value is subtracted", hint="Among numbers around -1e4 that makes all exponentials 0. Use `x.max`."
+    "the largest absolute value is subtracted",
+    hint="Among numbers around -1e4 that makes all exponentials 0. Use `x.max`.",
 )
 def _(x, axis=-1):
     e = np.exp(x - np.abs(x).max(axis=axis, keepdims=True))
@@ -273,7 +278,9 @@ def _(x, axis=-1):
     return e / np.where(total == 0, 1, total)
 
 
-@softmax.misconception("the mean is subtracted", hint="A number far above the mean still overflows. Subtract the maximum.")
+@softmax.misconception(
+    "the mean is subtracted", hint="A number far above the mean still overflows. Subtract the maximum."
+)
 def _(x, axis=-1):
     m = np.mean(x, axis=axis, keepdims=True)
     e = np.exp(x - np.where(np.isneginf(m), 0, m))
@@ -295,7 +302,9 @@ def _(x, axis=-1):
     return x / x.sum(axis=axis, keepdims=True)
 
 
-@softmax.misconception("the logarithm of softmax", hint="Softmax gives weights between 0 and 1. Log-softmax comes later.")
+@softmax.misconception(
+    "the logarithm of softmax", hint="Softmax gives weights between 0 and 1. Log-softmax comes later."
+)
 def _(x, axis=-1):
     m = x.max(axis=axis, keepdims=True)
     return x - m - np.log(np.exp(x - m).sum(axis=axis, keepdims=True))
@@ -306,7 +315,9 @@ def _(x, axis=-1):
     return _softmax(x.astype(np.float64), axis)
 
 
-@softmax.misconception("changes x in place", hint="`x -= ...` writes into the caller's array. `x - ...` makes a new one.")
+@softmax.misconception(
+    "changes x in place", hint="`x -= ...` writes into the caller's array. `x - ...` makes a new one."
+)
 def _(x, axis=-1):
     m = x.max(axis=axis, keepdims=True)
     x -= np.where(np.isneginf(m), 0, m)
@@ -318,10 +329,12 @@ def _(x, axis=-1):
 logsumexp = Exercise("logsumexp", lesson=LESSON, floor=1.0)
 
 logsumexp.hints = (
-    "The same trick as in softmax: subtract each line's maximum m before `np.exp`. What has to be done with m afterwards?",
+    "The same trick as in softmax: subtract each line's maximum m before `np.exp`. What has to be "
+    "done with m afterwards?",
     "log of the sum of exp(x - m), plus m. The result has no `axis` any more, so m must lose it too.",
     "Compute with `keepdims=True` and call `.squeeze(axis)` at the end, or keep two versions of m.",
-    "For a line of only -inf use m = 0; its sum is 0, and `with np.errstate(divide='ignore'):` lets `np.log(0)` be -inf "
+    "For a line of only -inf use m = 0; its sum is 0, and `with np.errstate(divide='ignore'):` lets "
+    "`np.log(0)` be -inf ",
     "without a warning.",
 )
 
@@ -452,7 +465,9 @@ def _(x, axis=-1):
     return np.exp(x).sum(axis=axis)
 
 
-@logsumexp.misconception("the mean, not the sum", hint="The exponentials are summed, and not averaged: you are ln(n) too low.")
+@logsumexp.misconception(
+    "the mean, not the sum", hint="The exponentials are summed, and not averaged: you are ln(n) too low."
+)
 def _(x, axis=-1):
     return _logsumexp(x, axis) - float(np.log(x.shape[axis]))
 
@@ -470,7 +485,9 @@ def _(x, axis=-1):
     return _logsumexp(x.astype(np.float64), axis)
 
 
-@logsumexp.misconception("changes x in place", hint="`x -= ...` writes into the caller's array. `x - ...` makes a new one.")
+@logsumexp.misconception(
+    "changes x in place", hint="`x -= ...` writes into the caller's array. `x - ...` makes a new one."
+)
 def _(x, axis=-1):
     m = x.max(axis=axis, keepdims=True)
     m = np.where(np.isneginf(m), 0, m)
@@ -529,7 +546,8 @@ def _(x, axis=-1):
 
 
 @log_softmax.misconception(
-    "the logarithm of a softmax, and a warning", hint="A weight rounds to 0, and ln 0 is -inf. Use x minus logsumexp(x)."
+    "the logarithm of a softmax, and a warning",
+    hint="A weight rounds to 0, and ln 0 is -inf. Use x minus logsumexp(x).",
 )
 def _(x, axis=-1):
     return np.log(_softmax(x, axis))
@@ -556,7 +574,9 @@ def _(x, axis=-1):
     return np.where(np.isneginf(total), 0, x - np.where(np.isneginf(total), 0, total))
 
 
-@log_softmax.misconception("equal log-weights on a line of only -inf", hint="Its weights are 0, so its log-weights are -inf.")
+@log_softmax.misconception(
+    "equal log-weights on a line of only -inf", hint="Its weights are 0, so its log-weights are -inf."
+)
 def _(x, axis=-1):
     total = _logsumexp(x, axis, keepdims=True)
     uniform = -float(np.log(x.shape[axis]))
@@ -575,7 +595,9 @@ def _(x, axis=-1):
     return _log_softmax(x, -1)
 
 
-@log_softmax.misconception("always along the first axis", hint="Use the argument `axis`; by default it is the last one.")
+@log_softmax.misconception(
+    "always along the first axis", hint="Use the argument `axis`; by default it is the last one."
+)
 def _(x, axis=-1):
     return _log_softmax(x, 0)
 
@@ -602,7 +624,8 @@ def _(x, axis=-1):
 
 
 @log_softmax.misconception(
-    "no maximum in logsumexp", hint="exp overflows for large numbers. Subtract each line's maximum first, and add it back."
+    "no maximum in logsumexp",
+    hint="exp overflows for large numbers. Subtract each line's maximum first, and add it back.",
 )
 def _(x, axis=-1):
     with np.errstate(divide="ignore"):
@@ -639,7 +662,9 @@ def _(x, axis=-1):
     return _log_softmax(x.astype(np.float64), axis)
 
 
-@log_softmax.misconception("changes x in place", hint="`x -= ...` writes into the caller's array. `x - ...` makes a new one.")
+@log_softmax.misconception(
+    "changes x in place", hint="`x -= ...` writes into the caller's array. `x - ...` makes a new one."
+)
 def _(x, axis=-1):
     total = _logsumexp(x, axis, keepdims=True)
     x -= np.where(np.isneginf(total), 0, total)
@@ -725,13 +750,17 @@ def _refuse(temperature):
         raise ValueError(f"temperature: expected a number above 0, got {temperature}")
 
 
-@softmax_with_temperature.misconception("multiplied by the temperature", hint="Divide: a high temperature makes scores small.")
+@softmax_with_temperature.misconception(
+    "multiplied by the temperature", hint="Divide: a high temperature makes scores small."
+)
 def _(x, temperature, axis=-1):
     _refuse(temperature)
     return _softmax(x * temperature, axis)
 
 
-@softmax_with_temperature.misconception("divided after softmax", hint="Divide the scores, before softmax, not the weights.")
+@softmax_with_temperature.misconception(
+    "divided after softmax", hint="Divide the scores, before softmax, not the weights."
+)
 def _(x, temperature, axis=-1):
     _refuse(temperature)
     return _softmax(x, axis) / temperature
@@ -757,7 +786,9 @@ def _(x, temperature, axis=-1):
         return _softmax(x / temperature, axis)
 
 
-@softmax_with_temperature.misconception("only 0 is refused", hint="Below 0 the smallest score would win. Refuse it as well.")
+@softmax_with_temperature.misconception(
+    "only 0 is refused", hint="Below 0 the smallest score would win. Refuse it as well."
+)
 def _(x, temperature, axis=-1):
     if temperature == 0:
         raise ValueError
@@ -779,7 +810,9 @@ def _(x, temperature, axis=-1):
     return _softmax(x / max(temperature, 1e-8), axis)
 
 
-@softmax_with_temperature.misconception("another error than ValueError", hint="Write `raise ValueError(...)`, not `assert`.")
+@softmax_with_temperature.misconception(
+    "another error than ValueError", hint="Write `raise ValueError(...)`, not `assert`."
+)
 def _(x, temperature, axis=-1):
     assert temperature > 0
     return _softmax(x / temperature, axis)
@@ -820,7 +853,9 @@ def _(x, temperature, axis=-1):
     return _softmax(x / np.float64(temperature), axis)
 
 
-@softmax_with_temperature.misconception("changes x in place", hint="`x /= ...` writes into the caller's array. Use `x / ...`.")
+@softmax_with_temperature.misconception(
+    "changes x in place", hint="`x /= ...` writes into the caller's array. Use `x / ...`."
+)
 def _(x, temperature, axis=-1):
     _refuse(temperature)
     x /= temperature
@@ -833,7 +868,8 @@ entropy = Exercise("entropy", lesson=LESSON, floor=1.0)
 
 entropy.hints = (
     "Weights times their logarithms, summed along `axis`, with a minus sign. What does NumPy give for 0 * log(0)?",
-    "Where a weight is 0, any finite logarithm will do, since it is multiplied by 0. Which number's logarithm is harmless?",
+    "Where a weight is 0, any finite logarithm will do, since it is multiplied by 0. Which number's "
+    "logarithm is harmless?",
     "`np.where(weights > 0, weights, 1)` has no zeros. Its logarithm is 0 where the weight is 0.",
     "`return -(weights * np.log(np.where(weights > 0, weights, 1))).sum(axis=axis)`.",
 )
@@ -923,7 +959,8 @@ def _(weights, axis=-1):
 
 
 @entropy.misconception(
-    "the right numbers, but with a warning", hint="log(0) is computed and repaired afterwards. Replace zeros *before* it."
+    "the right numbers, but with a warning",
+    hint="log(0) is computed and repaired afterwards. Replace zeros *before* it.",
 )
 def _(weights, axis=-1):
     return -np.nan_to_num(weights * np.log(weights)).sum(axis=axis)
@@ -935,7 +972,9 @@ def _(weights, axis=-1):
     return _terms(weights / np.where(total == 0, 1, total)).sum(axis=axis)
 
 
-@entropy.misconception("the minus sign is missing", hint="Logarithms of weights are at most 0, so put a minus in front.")
+@entropy.misconception(
+    "the minus sign is missing", hint="Logarithms of weights are at most 0, so put a minus in front."
+)
 def _(weights, axis=-1):
     return -_terms(weights).sum(axis=axis)
 
@@ -997,7 +1036,9 @@ def _(weights, axis=-1):
     return _terms(weights.astype(np.float64)).sum(axis=axis)
 
 
-@entropy.misconception("changes the weights in place", hint="Replacing zeros in `weights` itself changes the caller's array.")
+@entropy.misconception(
+    "changes the weights in place", hint="Replacing zeros in `weights` itself changes the caller's array."
+)
 def _(weights, axis=-1):
     weights[weights == 0] = 1
     return _terms(weights).sum(axis=axis)

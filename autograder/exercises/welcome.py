@@ -94,7 +94,9 @@ def _(u, v):
     return (u * v).sum(axis=1)
 
 
-@dot_product.misconception("takes the mean", hint="A dot product is a sum; it is not divided by the number of features.")
+@dot_product.misconception(
+    "takes the mean", hint="A dot product is a sum; it is not divided by the number of features."
+)
 def _(u, v):
     return (u * v).mean(axis=-1)
 
@@ -145,13 +147,16 @@ def _(u, v):
 
 
 @dot_product.misconception(
-    "always float64", hint="The output's dtype follows the inputs. Where do you make a float64, in `float(...)` or a list?"
+    "always float64",
+    hint="The output's dtype follows the inputs. Where do you make a float64, in `float(...)` or a list?",
 )
 def _(u, v):
     return (u.astype(np.float64) * v).sum(-1)
 
 
-@dot_product.misconception("changes `u` in place", hint="`u *= v` writes into the caller's array. `u * v` makes a new one.")
+@dot_product.misconception(
+    "changes `u` in place", hint="`u *= v` writes into the caller's array. `u * v` makes a new one."
+)
 def _(u, v):
     if u.shape == np.broadcast_shapes(u.shape, v.shape):
         u *= v
@@ -275,7 +280,8 @@ def _(weights, values):
 
 @weighted_average.misconception(
     "a small number is added to the denominator",
-    hint="Beside weights of 1e-9 a small number is not small. Divide by the sum itself, after you know that it is not 0.",
+    hint="Beside weights of 1e-9 a small number is not small. Divide by the sum itself, after you know "
+    "that it is not 0.",
 )
 def _(weights, values):
     if not weights.any():
@@ -284,7 +290,8 @@ def _(weights, values):
 
 
 @weighted_average.misconception(
-    "refuses weights that are small", hint="Small weights are as good as large ones. Only a sum of exactly 0 is an error."
+    "refuses weights that are small",
+    hint="Small weights are as good as large ones. Only a sum of exactly 0 is an error.",
 )
 def _(weights, values):
     if weights.sum() < 1e-8:
@@ -317,7 +324,8 @@ def _(weights, values):
 
 
 @weighted_average.misconception(
-    "refuses a weight of 0", hint="One weight of 0 is fine: that row does not count. Only if *all* are 0 it is an error."
+    "refuses a weight of 0",
+    hint="One weight of 0 is fine: that row does not count. Only if *all* are 0 it is an error.",
 )
 def _(weights, values):
     if not weights.all():
@@ -335,7 +343,8 @@ def _(weights, values):
 
 
 @weighted_average.misconception(
-    "changes the weights in place", hint="`weights /= ...` writes into the caller's array. `weights / ...` makes a new one."
+    "changes the weights in place",
+    hint="`weights /= ...` writes into the caller's array. `weights / ...` makes a new one.",
 )
 def _(weights, values):
     if not weights.any():

@@ -63,7 +63,9 @@ def dot_broadcast_sum(queries, keys):
 
 
 def dot_columns(queries, keys):
-    return np.concatenate([(queries * keys[..., j : j + 1, :]).sum(-1, keepdims=True) for j in range(keys.shape[-2])], -1)
+    return np.concatenate(
+        [(queries * keys[..., j : j + 1, :]).sum(-1, keepdims=True) for j in range(keys.shape[-2])], -1
+    )
 
 
 def dot_moveaxis(queries, keys):
