@@ -55,3 +55,42 @@ def markov_step(table) -> Callable:
     step(tokens (N,), state (N, ...)) -> (log_probs (N, V), state), the state unchanged.
     """
     return lambda tokens, state: (table[tokens], state)
+
+
+@builder
+def table_step(table) -> Callable:
+    """A decoding step that knows its row and its position, so that a state that is lost or mixed up shows.
+
+    table (R, L, V, V): log P(next | row, position, last token). step(tokens (N,) int64, state) -> (log_probs (N, V),
+    state). The state is one tensor (N, 2) of rows and positions, or a tuple, nested or not, whose first two tensors
+    (N,) are these; more may follow. The positions come back one higher. Other tokens than (N,) int64: ValueError.
+    """
+
+    def step(tokens, state):
+        leaves = list(_leaves(state))
+        rows, positions = state.T if len(leaves) == 1 else leaves[:2]
+        if tokens.shape != rows.shape or str(tokens.dtype) != "torch.int64":
+            given = f"{tuple(tokens.shape)} {str(tokens.dtype).removeprefix('torch.')}"
+            raise ValueError(f"step got tokens {given}, expected {tuple(rows.shape)} int64")
+        place = positions.long().clamp(max=table.shape[1] - 1)
+        return table[rows.long(), place, tokens], _advanced(state, leaves)
+
+    return step
+
+
+def _leaves(state):
+    """The tensors in a nested tuple, in order."""
+    if isinstance(state, (list, tuple)):
+        for item in state:
+            yield from _leaves(item)
+    else:
+        yield state
+
+
+def _advanced(state, leaves):
+    """A state whose positions are one higher."""
+    if len(leaves) == 1:
+        return state + state.new_tensor([0, 1])
+    if isinstance(state, (list, tuple)):
+        return tuple(_advanced(item, leaves) for item in state)
+    return state + 1 if state is leaves[1] else state
