@@ -25,8 +25,7 @@ help:
 	@echo "make clean       remove the environment and what building and grading made; not course/"
 
 lab: $(BUILT)
-	jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/course \
-	  --LabApp.news_url=None $(LAB_ARGS)
+	jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/course $(LAB_ARGS)
 
 test: $(WORK) lint
 	attn build --check
@@ -64,6 +63,7 @@ $(PY):
 $(LEARN): pyproject.toml constraints.txt | $(PY)
 	$(PY) -m pip install --quiet --constraint constraints.txt setuptools
 	$(PY) -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	@jupyter labextension disable @jupyterlab/apputils-extension:announcements > /dev/null 2>&1
 	@touch $@
 
 $(WORK): $(LEARN)

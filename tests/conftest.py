@@ -1,6 +1,7 @@
 """What all tests share. Set before NumPy and PyTorch are imported: one thread each, since tests run side by side."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,18 @@ def require(found: object, what: str) -> None:
     """Skip a test that needs something of the system which is not there; where CI is set, fail instead."""
     if not found:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is needed; README.md says how to install it")
+
+
+def make_house(folder: Path, patch: pytest.MonkeyPatch, lesson: str = "00_welcome") -> Path:
+    """A course of one lesson in a folder of its own; `attn build` works on it while `patch` lasts."""
+    from autograder import build, lessons
+
+    (folder / "solutions").mkdir(parents=True)
+    shutil.copy(ROOT / "solutions" / f"{lesson}.py", folder / "solutions")
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    patch.setattr(lessons, "SOLUTIONS", folder / "solutions")
+    patch.setattr(build, "ROOT", folder)
+    return folder
 
 
 @pytest.fixture(autouse=True, scope="session")

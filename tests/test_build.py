@@ -2,12 +2,11 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import make_house
 from nbgrader.api import Gradebook
 
 from autograder import build, cli, contents, lessons
@@ -17,13 +16,9 @@ LESSON = "00_welcome"
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A course of one lesson in a folder of its own."""
-    (tmp_path / "solutions").mkdir()
-    shutil.copy(ROOT / "solutions" / f"{LESSON}.py", tmp_path / "solutions")
-    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
-    monkeypatch.setattr(lessons, "SOLUTIONS", tmp_path / "solutions")
-    monkeypatch.setattr(build, "ROOT", tmp_path)
-    return tmp_path
+    lessons.catalog.cache_clear()
+    yield make_house(tmp_path, monkeypatch, LESSON)
+    lessons.catalog.cache_clear()
 
 
 def edit(house, pattern: str, replacement: str, count: int = 1) -> None:
