@@ -11,12 +11,14 @@ import json
 import math
 import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 40
 MAX_NODES = 200_000
+MAX_HEADER = 1000
 
 
 class WireError(ValueError):
@@ -111,28 +113,43 @@ def _encode_tensor(value):
 
 
 def _npy(array: np.ndarray) -> str:
+    return base64.b64encode(_header(array.dtype.str, array.shape) + array.tobytes()).decode()
+
+
+@lru_cache(maxsize=4096)
+def _header(dtype: str, shape: tuple) -> bytes:
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array).reshape(array.shape), (1, 0), allow_pickle=False)
-    return base64.b64encode(buffer.getvalue()).decode()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
 
 
 def _from_npy(text) -> np.ndarray:
     try:
         data = base64.b64decode(text, validate=True)
-        stream = io.BytesIO(data)
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise WireError("an npy array of another version")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        body = data[stream.tell() :]
-        if dtype.kind not in "biuf" or dtype.itemsize > 8 or len(shape) > 32:
-            raise WireError(f"an array of dtype {dtype}")
-        if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(body):
+        end = 10 + int.from_bytes(data[8:10], "little")
+        shape, fortran, dtype = _read_header(data[: min(end, MAX_HEADER + 1)])
+        body = data[end:]
+        if math.prod(shape) * dtype.itemsize != len(body):
             raise WireError("an array whose size is not what its header says")
         return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").copy()
     except WireError:
         raise
     except Exception as error:
         raise WireError(f"not an npy array: {type(error).__name__}") from None
+
+
+@lru_cache(maxsize=4096)
+def _read_header(data: bytes) -> tuple:
+    """Shape, whether in Fortran order, and dtype."""
+    if len(data) > MAX_HEADER:
+        raise WireError("an npy array with a long header")
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise WireError("an npy array of another version")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or len(shape) > 32 or any(n < 0 for n in shape):
+        raise WireError(f"an array of dtype {dtype}")
+    return shape, fortran, dtype
 
 
 def _decode(tree, tensors, depth, nodes):
