@@ -167,7 +167,7 @@ axes.set(title="Dot products of all pairs", xlabel="key", ylabel="query")
 axes.set_xticks(range(len(names)), names, rotation=30)
 axes.set_yticks(range(len(names)), names)
 for (row, column), value in np.ndenumerate(agreement):
-    axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.9 else "white")
+    axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.8 else "white")
 figure.colorbar(image, label="dot product")
 plt.show()
 

@@ -448,9 +448,10 @@ plt.show()
 
 # %% [markdown]
 # **What you see.** Six small heat maps. *dot* and *scaled dot* have the same picture and different numbers: the scale
-# is 4 times smaller. In both, column 2, the long key, has the strongest colors; in *cosine* it is no louder than the
-# others. *general* compares other features, so its picture is another one. *concat* and *additive* are equal, number
-# by number.
+# is 4 times smaller. In both, the lowest and the highest score are in column 2, that of the long key; in *cosine* they
+# are elsewhere, and column 2 is as pale as any other. *general* compares other pairs of features, so its picture is
+# another one, but the long key stands out there too. *concat* and *additive* are equal, number by number, and $\tanh$
+# keeps them within a few units.
 #
 # Which one should you take? Scaled dot product is the default of Transformers: it is one matrix product, and it has no
 # weights of its own. Vaswani et al. (2017, section 3.2.1) write that additive and dot-product attention are similar

@@ -302,7 +302,7 @@ plt.show()
 
 # %% [markdown]
 # **What you see.** Four bar charts of the weights for the scores 2, 1, 0.5, 0 and -1. At temperature 0.1 the first key
-# has all the weight; at 0.5 most of it; at 1 the weights are a staircase, from 0.57 down to 0.03; at 10 all five bars
+# has all the weight; at 0.5 most of it; at 1 the weights are a staircase, from 0.56 down to 0.03; at 10 all five bars
 # are close to 0.2. The order of the keys never changes.
 
 # %% [markdown]

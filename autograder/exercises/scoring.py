@@ -35,22 +35,23 @@ def transposed(x):
 
 
 def add_cases(exercise, weights=None):
-    """The aspects that all scores share. `weights(rng, d_q, d_k)` draws the arguments after the keys.
+    """The aspects that all scores share. `weights(rng, d_q, d_k, d_h)` draws the arguments after the keys.
 
     Without it queries and keys have the same number of features.
     """
 
-    def draw(rng, queries, keys, dtype="float64", scale=1.0):
+    def draw(rng, queries, keys, dtype="float64", scale=1.0, d_h=6):
         inputs = [scale * rng.normal(size=queries), scale * rng.normal(size=keys)]
-        inputs += weights(rng, queries[-1], keys[-1]) if weights else []
+        inputs += weights(rng, queries[-1], keys[-1], d_h) if weights else []
         return [x.astype(dtype) for x in inputs]
 
     d = 3 if weights else 5  # features of the keys, beside queries of 5
 
     @exercise.aspect("values", points=1)
     def _(rng):
-        yield case("2 queries, 3 keys", *draw(rng, (2, 5), (3, d)))
-        yield case("the same shapes, other numbers", *draw(rng, (2, 5), (3, d)))
+        yield case("2 queries, 3 keys", *draw(rng, (2, 3), (3, 2 if weights else 3), d_h=2))
+        yield case("the same shapes, other numbers", *draw(rng, (2, 3), (3, 2 if weights else 3), d_h=2))
+        yield case("4 queries, 5 keys", *draw(rng, (4, 5), (5, d)))
         yield case("3 queries, 2 keys", *draw(rng, (3, 5), (2, d)))
         yield case("as many queries as keys", *draw(rng, (3, 5), (3, d)))
         yield case("all sizes 4", *draw(rng, (4, 4), (4, 4)))
@@ -483,7 +484,7 @@ def _(queries, keys, weight):
     return every_pair(queries, keys, lambda q, k: dot(through(q, weight), k))
 
 
-add_cases(general_score, lambda rng, d_q, d_k: [rng.normal(size=(d_q, d_k))])
+add_cases(general_score, lambda rng, d_q, d_k, d_h: [rng.normal(size=(d_q, d_k))])
 
 
 @general_score.misconception(
@@ -587,8 +588,8 @@ def _(queries, keys, weight, v):
     return every_pair(queries, keys, lambda q, k: dot([math.tanh(h) for h in through(q + k, weight)], v))
 
 
-def _concat_weights(rng, d_q, d_k):
-    return [0.5 * rng.normal(size=(d_q + d_k, 6)), rng.normal(size=6)]
+def _concat_weights(rng, d_q, d_k, d_h):
+    return [0.5 * rng.normal(size=(d_q + d_k, d_h)), rng.normal(size=d_h)]
 
 
 add_cases(concat_score, _concat_weights)
@@ -716,8 +717,8 @@ def _(queries, keys, w_query, w_key, v):
     return every_pair(queries, keys, score)
 
 
-def _additive_weights(rng, d_q, d_k):
-    return [0.5 * rng.normal(size=(d_q, 6)), 0.5 * rng.normal(size=(d_k, 6)), rng.normal(size=6)]
+def _additive_weights(rng, d_q, d_k, d_h):
+    return [0.5 * rng.normal(size=(d_q, d_h)), 0.5 * rng.normal(size=(d_k, d_h)), rng.normal(size=d_h)]
 
 
 add_cases(additive_score, _additive_weights)

@@ -42,8 +42,9 @@ def along(axis, f, x):
 
 
 def values(rng):
-    yield case("a matrix", rng.normal(size=(3, 5)))
-    yield case("the same shape, other numbers", rng.normal(size=(3, 5)))
+    yield case("a matrix", rng.normal(size=(2, 3)))
+    yield case("the same shape, other numbers", rng.normal(size=(2, 3)))
+    yield case("5 lines of 4 numbers", rng.normal(size=(5, 4)))
     yield case("one line", rng.normal(size=6))
     yield case("as many rows as columns", rng.normal(size=(4, 4)))
     yield case("one row", rng.normal(size=(1, 4)))
@@ -55,7 +56,8 @@ def values(rng):
 
 
 def axes(rng):
-    yield case("a matrix, axis=0", rng.normal(size=(3, 5)), axis=0)
+    yield case("a matrix, axis=0", rng.normal(size=(2, 3)), axis=0)
+    yield case("4 rows of 3, axis=0", rng.normal(size=(4, 3)), axis=0)
     yield case("as many rows as columns, axis=0", rng.normal(size=(4, 4)), axis=0)
     yield case("a matrix, axis=1", rng.normal(size=(3, 5)), axis=1)
     yield case("one line, axis=0", rng.normal(size=5), axis=0)
@@ -84,6 +86,7 @@ def large(rng):
     yield case("float32, numbers around 100", (100 + rng.normal(size=(2, 4))).astype(np.float32))
     yield case("float32, rows that differ by 1e4", (shift + rng.normal(size=(3, 4))).astype(np.float32)).because(own)
     yield case("float16, numbers around 20", (20 + rng.normal(size=(2, 4))).astype(np.float16))
+    yield case("float16, rows that differ by 1e4", (shift + rng.normal(size=(3, 4))).astype(np.float16)).because(own)
 
 
 def infinite(rng, empty, exactly):
@@ -702,6 +705,10 @@ def _(rng):
     yield case("axis=0, as many rows as columns", rng.normal(size=(4, 4)), 2.0, axis=0)
     yield case("axis 1 in third place", rng.normal(size=(2, 3, 4)), 2.0, 1)
     yield case("axis=-2", rng.normal(size=(2, 3, 4)), temperature=0.3, axis=-2)
+    yield case("four axes, axis=1", rng.normal(size=(2, 3, 1, 4)), 0.5, axis=1)
+    yield case("one row", rng.normal(size=(1, 4)), 1.5)
+    yield case("lines of one number", rng.normal(size=(3, 1)), 0.5)
+    yield case("a long line", rng.normal(size=(2, 100)), 0.5)
 
 
 @softmax_with_temperature.aspect("large numbers and minus infinity", points=1)
@@ -887,8 +894,9 @@ def _distribution(rng, shape, axis=-1):
 
 @entropy.aspect("values", points=1)
 def _(rng):
-    yield case("a matrix", _distribution(rng, (3, 5)))
-    yield case("the same shape, other numbers", _distribution(rng, (3, 5)))
+    yield case("a matrix", _distribution(rng, (2, 3)))
+    yield case("the same shape, other numbers", _distribution(rng, (2, 3)))
+    yield case("5 lines of 4 weights", _distribution(rng, (5, 4)))
     yield case("one line", _distribution(rng, 6))
     yield case("as many rows as columns", _distribution(rng, (4, 4)))
     yield case("one row", _distribution(rng, (1, 4)))
@@ -901,7 +909,7 @@ def _(rng):
 
 @entropy.aspect("any axis", points=1)
 def _(rng):
-    yield case("a matrix, axis=0", _distribution(rng, (3, 5), 0), axis=0)
+    yield case("a matrix, axis=0", _distribution(rng, (3, 4), 0), axis=0)
     yield case("as many rows as columns, axis=0", _distribution(rng, (4, 4), 0), axis=0)
     yield case("one line, axis=0", _distribution(rng, 5), axis=0)
     yield case("three axes, axis 1 in second place", _distribution(rng, (2, 3, 4), 1), 1)

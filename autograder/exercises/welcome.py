@@ -43,6 +43,7 @@ def _(rng):
 
 @dot_product.aspect("many pairs", points=1)
 def _(rng):
+    yield case("2 pairs", rng.normal(size=(2, 3)), rng.normal(size=(2, 3)))
     yield case("3 pairs", rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
     yield case("as many pairs as features", rng.normal(size=(4, 4)), rng.normal(size=(4, 4)))
     yield case("one vector against 3", rng.normal(size=4), rng.normal(size=(3, 4)))
