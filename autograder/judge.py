@@ -83,12 +83,12 @@ class Exam:
 
     def __init__(self, exercise: Exercise, seed: int | None):
         self.exercise = exercise
-        seeds = [(False, PUBLIC_SEED)] if seed is None else [(False, PUBLIC_SEED), (True, seed)]
-        self.questions = [
-            _question(exercise, aspect.name, case, hidden)
-            for hidden, which in seeds
+        public = seed is None
+        self.questions = [] if public else list(exam(exercise, None).questions)
+        self.questions += [
+            _question(exercise, aspect.name, case, not public)
             for aspect in exercise.aspects
-            for case in exercise.cases(aspect, which)
+            for case in exercise.cases(aspect, PUBLIC_SEED if public else seed)
         ]
 
     @cached_property
@@ -126,7 +126,8 @@ def judge(
     report = Report(exercise.name, aspects, seed=seed)
     if not report.passed:
         report.message = _overall(sheet, answers)
-        report.misconception, report.hint = _recognize(sheet, answers, problems)
+        if seed is not None:
+            report.misconception, report.hint = _recognize(sheet, answers, problems)
     if show_hidden and any(answer.printed for answer in answers):
         text = next(answer.printed for answer in answers if answer.printed).strip()
         report.notes.append(f"It prints ({text[:60]!r}), which costs nothing; remove it when you are done.")

@@ -1,53 +1,61 @@
 """From a result to what is kept: the marked notebook, with the reports as outputs, and a summary."""
 
-import hashlib
-
 import nbformat
 
 from autograder.grading.notebook import Submission, harmless_markdown
 from autograder.grading.run import Result
 from autograder.html import render
 
+FROM_THE_GRADER = "from-the-grader"
 
-def marked_notebook(skeleton: nbformat.NotebookNode, submission: Submission, result: Result) -> nbformat.NotebookNode:
-    """The instructor's notebook with the student's answers in it, and the score of each check cell as its output.
+
+def marked_notebook(skeleton: nbformat.NotebookNode, submission: Submission, result: Result) -> dict:
+    """As JSON, the instructor's notebook with the student's answers in it; a check cell's output is its score.
 
     Everything that a student wrote is text: code in code cells, markdown that cannot hold HTML, plain output.
     """
-    marked = nbformat.v4.new_notebook(metadata=skeleton.metadata)
+    cells = []
     remarks = [submission.problem, *result.notes]
     if any(remarks):
         text = "\n".join(f"- {harmless_markdown(remark)}" for remark in remarks if remark)
-        marked.cells.append(nbformat.v4.new_markdown_cell(f"**From the grader**\n\n{text}", id="from-the-grader"))
-    for number, step in enumerate(submission.steps):
-        marked.cells.append(_cell(skeleton, step, number, result))
-    return marked
+        cells.append(_markdown(f"**From the grader**\n\n{text}", {}, FROM_THE_GRADER))
+    cells += [_cell(skeleton, step, number, result) for number, step in enumerate(submission.steps)]
+    return {"cells": cells, "metadata": skeleton.metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _cell(skeleton, step, number: int, result: Result) -> nbformat.NotebookNode:
+def _cell(skeleton, step, number: int, result: Result) -> dict:
     own = step.original is not None
+    original = skeleton.cells[step.original] if own else None
     source = step.source
-    if step.kind != "code" and (step.role == "question" or not own):
+    if step.kind != "code" and not (own and source == original.source):
         source = harmless_markdown(source)
-        if own and source == skeleton.cells[step.original].source:
-            source = skeleton.cells[step.original].source
-    digest = hashlib.sha256(f"{number}\n{source}".encode()).hexdigest()[:12]
-    identity = skeleton.cells[step.original].get("id", digest) if own else f"added-{digest}"
-    metadata = nbformat.from_dict(dict(skeleton.cells[step.original].metadata)) if own else {}
+    identity = original.id if own else f"added-{number}"
+    metadata = original.metadata if own else {}
     if step.kind != "code":
-        return nbformat.v4.new_markdown_cell(source, metadata=metadata, id=identity)
-    cell = nbformat.v4.new_code_cell(source, metadata=metadata, id=identity)
+        return _markdown(source, metadata, identity)
+    outputs = []
     if number in result.reports:
-        cell.outputs = [score_output(result.reports[number])]
+        outputs = [score_output(result.reports[number])]
     elif result.outputs.get(number):
-        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=result.outputs[number] + "\n")]
-    return cell
+        outputs = [{"output_type": "stream", "name": "stdout", "text": result.outputs[number] + "\n"}]
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": identity,
+        "metadata": metadata,
+        "outputs": outputs,
+        "source": source,
+    }
 
 
-def score_output(report) -> nbformat.NotebookNode:
+def _markdown(source: str, metadata, identity: str) -> dict:
+    return {"cell_type": "markdown", "id": identity, "metadata": metadata, "source": source}
+
+
+def score_output(report) -> dict:
     """What nbgrader reads the points from (text/plain), and what a student reads (text/html)."""
     data = {"text/plain": f"{float(report.score)}", "text/html": render(report)}
-    return nbformat.v4.new_output("execute_result", data=data, execution_count=1)
+    return {"output_type": "execute_result", "data": data, "execution_count": None, "metadata": {}}
 
 
 def summary(student: str, submission: Submission, result: Result) -> dict:

@@ -16,6 +16,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter
@@ -64,17 +65,17 @@ class JudgeInSandbox(NbGraderPreprocessor):
         submission = resources["attention"]["submission"]
         if submission is not None:
             marked, resources["attention"]["summary"] = session(self).mark(resources["nbgrader"]["student"], submission)
-            outputs = {cell.id: cell.get("outputs", []) for cell in marked.cells}
+            metadata = {cell.id: cell.metadata for cell in nb.cells}  # as nbgrader has put it right
+            nb.cells = marked.cells
             for cell in nb.cells:
-                if cell.cell_type == "code":
-                    cell.outputs = outputs.get(cell.id, [])
-            if marked.cells and marked.cells[0].id == "from-the-grader":
-                nb.cells.insert(0, marked.cells[0])
+                cell.metadata = metadata.get(cell.id, cell.metadata)
         return nb, resources
 
 
 class SubmissionExporter(NotebookExporter):
     """Reads whatever was handed in, as the instructor's notebook with the student's answers in it."""
+
+    optimistic_validation = True  # once, at the end
 
     def from_filename(self, filename, resources=None, **keywords):
         from autograder.grading.marking import marked_notebook
@@ -84,14 +85,12 @@ class SubmissionExporter(NotebookExporter):
         ready = _ready.pop(student, None)
         if ready is not None:
             resources["attention"] = {"submission": None, "summary": ready["summary"]}
-            return self.from_notebook_node(_node(ready["notebook"]), resources, **keywords)
+            return self.from_notebook_node(nbformat.from_dict(json.loads(ready["notebook"])), resources, **keywords)
         assignment = session(self).assignment
         submission = assignment.read(Path(filename).parent)
         resources["attention"] = {"submission": submission, "summary": None}
-        merged = marked_notebook(assignment.skeleton, submission, Result())
-        merged.cells = [cell for cell in merged.cells if cell.id != "from-the-grader"]
-        output, resources = self.from_notebook_node(merged, resources, **keywords)
-        return output, resources
+        merged = nbformat.from_dict(marked_notebook(assignment.skeleton, submission, Result()))
+        return self.from_notebook_node(merged, resources, **keywords)
 
 
 _ready: dict[str, dict] = {}  # by student: what the class grader has marked already
@@ -100,12 +99,6 @@ _ready: dict[str, dict] = {}  # by student: what the class grader has marked alr
 def hand_over(student: str, marked: dict) -> None:
     """Have the converter take a submission's marked notebook and summary, instead of grading it itself."""
     _ready[student] = marked
-
-
-def _node(text: str):
-    import nbformat
-
-    return nbformat.from_dict(json.loads(text))
 
 
 class Session:
@@ -127,7 +120,7 @@ class Session:
 
         self.start()
         result = self.assignment.grade(submission, self.zygote)
-        marked = marked_notebook(self.assignment.skeleton, submission, result)
+        marked = nbformat.from_dict(marked_notebook(self.assignment.skeleton, submission, result))
         return marked, summary(student, submission, result)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ submission is one transaction.
 
 import logging
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +32,9 @@ class OpenGradebook(Gradebook):
         super().__init__(db_url, course_id)
         self.db.commit()
         self.db.commit = self.db.flush
+        self.db().expire_on_commit = False  # nobody else writes while we do
+        self.find_source_cell = lru_cache(maxsize=None)(self.find_source_cell)  # these stay as they are
+        self.find_graded_cell = lru_cache(maxsize=None)(self.find_graded_cell)
 
     def close(self) -> None:
         """Stay open."""
