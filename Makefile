@@ -11,6 +11,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # JupyterLab refuses to run as root unless told to; containers often are root.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 LAB_ARGS ?=
+DEMO ?= 03_masking
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test build lint lessons grade-demo clean
@@ -46,11 +47,18 @@ lint: $(WORK)
 lessons: $(WORK)
 	ATTN_QUICK=0 pytest tests/test_lessons.py
 
-grade-demo: $(LEARN)
-	attn build 03_masking
+# In a folder of its own, so that made-up students do not meet real ones.
+grade-demo: $(BUILT)
+	rm -rf demo && mkdir -p demo/solutions
+	cp nbgrader_config.py demo && cp -r solutions/$(DEMO) demo/solutions
+	cd demo && nbgrader generate_assignment $(DEMO) --quiet
+	attn sample-class $(DEMO) --students 30 --course demo
+	attn grade $(DEMO) --course demo
+	cd demo && nbgrader generate_feedback $(DEMO) --quiet && nbgrader export --quiet
+	attn report $(DEMO) --course demo
 
 clean:
-	rm -rf $(VENV) gradebook.db submitted autograded feedback release exchange solutions/*/
+	rm -rf $(VENV) demo gradebook.db submitted autograded feedback release exchange solutions/*/
 
 $(PY):
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
