@@ -517,4 +517,4 @@ print("which is", [" ".join(decode(row, french)) for row in says])
 # **Next:** `09_seq2seq` reads one rectangle and writes another.
 
 # %% tags=["skip-grading"]
-progress("08_sequences")
+progress()
