@@ -480,34 +480,35 @@ def test_softmax(softmax: Callable[..., np.ndarray]) -> None:
 
     >>> test_softmax(convincing_softmax)
     Traceback (most recent call last):
-    AssertionError: softmax of [0, ln 3] must be [1/4, 3/4]
+    AssertionError: softmax of [0, ln 3] must be [0.25, 0.75], not [0.318, 0.682]
     """
     ### BEGIN SOLUTION
     ln3 = np.log(3.0)
+
+    def expect(x: np.ndarray, weights: np.ndarray, **axis: int) -> None:
+        found = softmax(np.array(x), **axis)
+        good = found.shape == np.shape(weights) and np.allclose(found, weights, rtol=0, atol=1e-8)
+        assert good, f"softmax of {x} must be {weights}, not {found}"
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a broken softmax may warn; its answer is what we judge
 
         # Values: known by hand.
-        found = softmax(np.array([0.0, ln3]))
-        assert np.allclose(found, [0.25, 0.75], atol=1e-8), "softmax of [0, ln 3] must be [1/4, 3/4]"
-        np.testing.assert_allclose(softmax(np.array([-ln3, 0.0, ln3])), np.array([1, 3, 9]) / 13, atol=1e-8)
+        expect([0.0, ln3], [0.25, 0.75])
+        expect([-ln3, 0.0, ln3], np.array([1, 3, 9]) / 13)
 
-        # Axes: every line along every axis of an array whose axes all differ in length, against the definition.
+        # Axes: along every axis of an array whose axes all differ in length, against the definition.
         x = np.random.default_rng(0).normal(size=(2, 3, 4))
         for axis in (0, 1, 2, -1, -2, -3):
-            exponentials = np.exp(x)
-            expected = exponentials / exponentials.sum(axis=axis, keepdims=True)
-            np.testing.assert_allclose(softmax(x, axis=axis), expected, atol=1e-8)
-        np.testing.assert_allclose(softmax(x), np.exp(x) / np.exp(x).sum(-1, keepdims=True), atol=1e-8)
+            expect(x, np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True), axis=axis)
+        expect(x, np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True))
 
         # Large scores: adding a constant to a row changes nothing, however large it is and whatever the other rows are.
-        rows = np.array([[0.0, ln3], [0.0, ln3], [0.0, ln3]]) + np.array([[1e4], [0.0], [-1e4]])
-        np.testing.assert_allclose(softmax(rows), [[0.25, 0.75]] * 3, atol=1e-8)
-        np.testing.assert_allclose(softmax(np.array([1e4, -1e4, 0.0])), [1.0, 0.0, 0.0], atol=1e-8)
+        expect(np.array([0.0, ln3]) + np.array([[1e4], [0.0], [-1e4]]), [[0.25, 0.75]] * 3)
+        expect([1e4, -1e4, 0.0], [1.0, 0.0, 0.0])
 
         # Minus infinity: no weight, and a line of nothing else is a line of zeros.
-        holes = np.array([[0.0, -np.inf, ln3], [-np.inf, -np.inf, -np.inf]])
-        np.testing.assert_allclose(softmax(holes), [[0.25, 0.0, 0.75], [0.0, 0.0, 0.0]], atol=1e-8)
+        expect([[0.0, -np.inf, ln3], [-np.inf, -np.inf, -np.inf]], [[0.25, 0.0, 0.75], [0.0, 0.0, 0.0]])
 
         # Manners: dtype, input, earlier results.
         for dtype in (np.float16, np.float32, np.float64):
@@ -516,9 +517,9 @@ def test_softmax(softmax: Callable[..., np.ndarray]) -> None:
             first = softmax(x)
             kept = first.copy()
             softmax(x[::-1].copy())
-            assert first.dtype == dtype, f"a {np.dtype(dtype)} input gave {first.dtype}"
-            np.testing.assert_array_equal(x, before, err_msg="the input was changed")
-            np.testing.assert_array_equal(first, kept, err_msg="a second call changed the first result")
+            assert first.dtype == dtype, f"{np.dtype(dtype)} scores gave {first.dtype} weights"
+            assert np.array_equal(x, before), "the input was changed"
+            assert np.array_equal(first, kept), "the second call changed the first result"
     ### END SOLUTION
 
 

@@ -63,7 +63,10 @@ context_vector.hints = (
 
 @context_vector.aspect("values", points=1)
 def _(rng):
-    yield case("3 queries, 4 keys, values of 2", _rows(rng, 3, 4), rng.normal(size=(4, 2)))
+    weights, values = _rows(rng, 3, 4), rng.normal(size=(4, 2))
+    yield case("3 queries, 4 keys, values of 2", weights, values)
+    yield case("the same weights, other values", weights, rng.normal(size=(4, 2)))
+    yield case("the same values, other weights", _rows(rng, 3, 4), values)
     yield case("the same shapes, other numbers", _rows(rng, 3, 4), rng.normal(size=(4, 2)))
     yield case("as many queries as keys as features", _rows(rng, 4, 4), rng.normal(size=(4, 4)))
     yield case("one query", _rows(rng, 1, 5), rng.normal(size=(5, 3)))
@@ -249,7 +252,10 @@ def _qkv(rng, n_queries, n_keys, d, d_v, leading=(), scale=1.0):
 
 @attention.aspect("values", points=1)
 def _(rng):
-    yield case("2 queries, 5 keys of 3, values of 4", *_qkv(rng, 2, 5, 3, 4))
+    queries, keys, values = _qkv(rng, 2, 5, 3, 4)
+    yield case("2 queries, 5 keys of 3, values of 4", queries, keys, values)
+    yield case("the same queries and keys, other values", queries, keys, rng.normal(size=(5, 4)))
+    yield case("the same queries and values, other keys", queries, rng.normal(size=(5, 3)), values)
     yield case("the same shapes, other numbers", *_qkv(rng, 2, 5, 3, 4, scale=3.0))
     yield case("as many queries as keys as features", *_qkv(rng, 4, 4, 4, 4))
     yield case("one query", *_qkv(rng, 1, 3, 6, 2))
@@ -475,7 +481,9 @@ hard_attention.hints = (
 
 @hard_attention.aspect("the first maximum", points=1)
 def _(rng):
-    yield case("2 queries, 5 keys", rng.normal(size=(2, 5)), rng.normal(size=(5, 3)))
+    scores, values = rng.normal(size=(2, 5)), rng.normal(size=(5, 3))
+    yield case("2 queries, 5 keys", scores, values)
+    yield case("the same scores, other values", scores, rng.normal(size=(5, 3)))
     yield case("the same shapes, other numbers", rng.normal(size=(2, 5)), rng.normal(size=(5, 3)))
     yield case("negative scores", -1 - rng.random((3, 4)), rng.normal(size=(4, 2)))
     tied = np.array([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0], [0.0, 1.0, 0.0, 1.0]])
@@ -760,7 +768,9 @@ def _(rng):
     for u in (0.125, 0.375, 0.625, 0.875):
         yield case(f"four equal weights, u = {u}", weights, values, np.array([u]))
     parts = _parts(rng, 3, 4)
-    yield case("a u for each of 3 queries", parts, values, _between(rng, 3))
+    u = _between(rng, 3)
+    yield case("a u for each of 3 queries", parts, values, u)
+    yield case("the same weights and u, other values", parts, rng.normal(size=(4, 2)), u)
     yield case("the same weights, another u", parts, values, _between(rng, 3))
     yield case("the same shapes, other numbers", _parts(rng, 3, 4), rng.normal(size=(4, 2)), _between(rng, 3))
     order = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])
@@ -1045,8 +1055,10 @@ def _points(rng, n):
 @kernel_regression.aspect("the weighted average", points=1)
 def _(rng):
     x, y = _points(rng, 6)
-    yield case("4 queries, 6 readings", rng.uniform(0, 4, size=4), x, y, 0.5)
-    yield case("the same readings, another bandwidth", rng.uniform(0, 4, size=4), x, y, 1.5)
+    queries = rng.uniform(0, 4, size=4)
+    yield case("4 queries, 6 readings", queries, x, y, 0.5)
+    yield case("the same queries and moments, other readings", queries, x, rng.normal(size=6), 0.5)
+    yield case("the same queries and readings, another bandwidth", queries, x, y, 1.5)
     yield case("the same shapes, other readings", rng.uniform(0, 4, size=4), *_points(rng, 6), 1.5)
     yield case("as many queries as readings", rng.uniform(0, 4, size=5), *_points(rng, 5), 0.8)
     yield case("one query", rng.uniform(0, 4, size=1), *_points(rng, 4), 0.7)
@@ -1069,7 +1081,7 @@ def _(rng):
     yield case("queries at 1e3, 1e6 and -1e6", np.array([1e3, 1e6, -1e6]), x, y, 1.0).because(why)
     same = np.array([0.0, 2.0, 2.0])
     yield case("far, two readings at the same moment", np.array([1e4]), same, y[:3], 1.0).tolerance(1e-6)
-    yield case("queries at 1e100", np.array([1e100, -1e100, 1.0]), x, y, 1.0).judged_by(_among_readings)
+    yield case("queries at 1e100", np.array([1e100, -1e100, 1.0]), x, y, 1.0).judged_by(_finite)
     yield case("a bandwidth of 0.001", rng.uniform(0, 4, size=4), x, y, 0.001).because(
         "with a narrow kernel, the nearest reading has all the weight"
     )
@@ -1084,15 +1096,10 @@ def _(rng):
     yield case("float32, queries at 1e3", np.array([1e3, -1e3], np.float32), *_as(np.float32, x, y), 1.0).because(why)
 
 
-def _among_readings(case, value):
+def _finite(case, value):
     if not isinstance(value, np.ndarray) or value.shape != case.args[0].shape or value.dtype != np.float64:
         return "It should return an array (float64) with one number for each query."
-    if not np.all(np.isfinite(value)):
-        return "It is not finite far from the data."
-    low, high = case.args[2].min(), case.args[2].max()
-    if value.min() < low - 1e-9 or value.max() > high + 1e-9:
-        return "Far from the data, the estimate is no average of the readings any more."
-    return None
+    return None if np.all(np.isfinite(value)) else "It is not finite far from the data."
 
 
 def _as(dtype, *arrays):

@@ -1003,16 +1003,6 @@ def softmax(x, axis=-1):
         weights = np.exp(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
         return np.where(np.isnan(weights), 0.0, weights).astype(x.dtype)
 """,
-    "with powers of two of scaled scores": """
-def softmax(x, axis=-1):
-    x = np.asarray(x)
-    with np.errstate(all="ignore"):
-        lines = np.moveaxis(x.astype(np.float64), axis, 0)
-        shifted = lines - lines.max(axis=0)
-        powers = np.where(np.isnan(shifted), 0.0, np.exp2(shifted * np.log2(np.e)))
-        total = powers.sum(axis=0)
-        return np.moveaxis(powers / np.where(total == 0, 1.0, total), 0, axis).astype(x.dtype)
-""",
     "by comparing each score with each other": """
 def softmax(x, axis=-1):
     x = np.asarray(x)
