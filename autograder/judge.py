@@ -409,7 +409,9 @@ def _input_names(exercise: Exercise, case: Case) -> dict[str, str]:
 def _misbehaved(exercise, question, answer) -> Problem | None:
     if answer.changed:
         names = _parameter_names(exercise, question.case)
-        which = [names[i] if isinstance(i, int) and i < len(names) else str(i) for i in answer.changed]
+        which = [
+            (names[i] if i < len(names) else f"argument {i + 1}") if isinstance(i, int) else i for i in answer.changed
+        ]
         return Problem("changed", f"It changed its input `{which[0]}`. Work on a copy.")
     if answer.stale:
         return Problem("stale", "It overwrote the result of an earlier call. Return a new array each time.")
@@ -464,7 +466,7 @@ def _message(exercise: Exercise, question: Question, problem: Problem, open_: bo
         return f"{case.label}{which}: {FIXED_WORDS.get(problem.kind, 'It is not as expected.')}"
     call = _built(exercise, case) if problem.kind == "parameters" else _called(exercise, case)
     parts = [f"{case.label}: called {call}.", problem.text, problem.numbers]
-    if case.reason:
+    if case.reason and problem.kind not in ("changed", "stale", "warning", "dtype"):
         parts.append(f"That is because {case.reason}.")
     return " ".join(part for part in parts if part)
 
