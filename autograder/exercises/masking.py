@@ -644,13 +644,14 @@ def _(case, value):
     return None
 
 
-def _mask(rng, *shape, p=0.6):
-    """A random mask of which every row allows something, and of which some entry is forbidden."""
-    mask = rng.random(shape) < p
-    mask[..., rng.integers(shape[-1])] = True
-    mask[(0,) * len(shape)] = False
-    mask[(0,) * (len(shape) - 1) + (1,)] = True
-    return mask
+def _mask(rng, *shape, axis=-1):
+    """A random mask: every line along `axis` allows something, and the very first entry is forbidden."""
+    lines = np.moveaxis(np.empty(shape, bool), axis, -1)
+    lines[...] = rng.random(lines.shape) < 0.6
+    lines[..., rng.integers(lines.shape[-1])] = True
+    lines[(0,) * lines.ndim] = False
+    lines[(0,) * (lines.ndim - 1) + (1,)] = True
+    return np.ascontiguousarray(np.moveaxis(lines, -1, axis))
 
 
 @masked_softmax.aspect("values", points=1)
@@ -675,8 +676,6 @@ def _(rng):
     yield case("one mask row for all queries, (T_k,)", scores, _mask(rng, 5))
     yield case("a padding mask (B, 1, T_k)", scores, _mask(rng, 3, 1, 5))
     yield case("a mask (1, T_q, T_k)", scores, _mask(rng, 1, 4, 5))
-    queries = np.array([[True], [True], [False], [True]])
-    yield case("a mask (T_q, 1)", scores, queries).because("query 2 may attend to nothing, the others to all")
     yield case("heads share a mask (B, 1, 1, T_k)", rng.normal(size=(2, 3, 4, 5)), _mask(rng, 2, 1, 1, 5))
     cube = rng.normal(size=(4, 4, 4))
     yield case("as many queries as keys and sentences", cube, _mask(rng, 4, 1, 4))
@@ -692,10 +691,18 @@ def _(rng):
         "there is nothing to attend to in row 1, so all its weights are 0"
     )
     yield case("every row is empty", rng.normal(size=(2, 3)), np.zeros((2, 3), bool))
+    queries = np.array([[True], [True], [False], [True]])
+    yield case("a mask (T_q, 1)", rng.normal(size=(3, 4, 5)), queries).because(
+        "query 2 may attend to nothing, the rest to all"
+    )
     batch = _mask(rng, 3, 1, 5)
     batch[int(rng.integers(3))] = False
     yield case("one sentence of the batch is empty", rng.normal(size=(3, 2, 5)), batch)
     yield case("one row that is empty", rng.normal(size=4), np.zeros(4, bool))
+    along = _mask(rng, 2, 3, 4, axis=1)
+    along[0, :, 1] = False
+    yield case("axis 1, a line of which nothing is allowed", rng.normal(size=(2, 3, 4)), along, axis=1)
+    yield case("axis 0, a column of which nothing is allowed", rng.normal(size=(4, 4)), along[0, 0], axis=0)
     scores = rng.normal(size=(3, 4))
     scores[1, :2] = np.nan, np.inf
     yield case("NaN and infinity in the empty row", scores, empty)
@@ -750,16 +757,10 @@ def _(rng):
     yield case("axis 0 of square scores", square, np.tri(4, dtype=bool), axis=0)
     yield case("axis 0, no mask", rng.normal(size=(3, 5)), axis=0)
     scores = rng.normal(size=(2, 3, 4))
-    mask = rng.random((2, 3, 4)) < 0.6
-    mask[0, :, 1] = False
-    mask[0, 0, 0] = mask[1, 2, 2] = True
-    yield case("axis 1 of three, one line empty", scores, mask, axis=1)
-    yield case("axis -2 of three", scores, mask, axis=-2)
-    yield case("axis 0 of three", scores, mask, 0)
-    yield case("axis -3 of three", scores, mask, -3)
-    yield case("axis 2 of three", scores, mask, axis=2)
-    yield case("axis 0, a mask with fewer axes", scores, rng.random(4) < 0.7, axis=0)
-    yield case("axis 1, a mask (2, 1, 4)", scores, rng.random((2, 1, 4)) < 0.7, axis=1)
+    for axis in (1, -2, 0, -3, 2):
+        yield case(f"axis {axis} of three", scores, _mask(rng, 2, 3, 4, axis=axis), axis=axis)
+    yield case("axis 1 of three, by position", scores, _mask(rng, 2, 3, 4, axis=1), 1)
+    yield case("axis 1, a mask (2, 3, 1)", scores, _mask(rng, 2, 3, 1, axis=1), axis=1)
 
 
 @masked_softmax.aspect("dtype and inputs", points=1)
@@ -769,7 +770,7 @@ def _(rng):
         name = np.dtype(dtype).name
         yield case(f"{name}, a mask", rng.normal(size=(2, 3, 4)).astype(dtype), mask)
         yield case(f"{name}, no mask", rng.normal(size=(3, 4)).astype(dtype))
-        yield case(f"{name}, axis 0", rng.normal(size=(3, 4)).astype(dtype), mask[0], axis=0)
+        yield case(f"{name}, axis 0", rng.normal(size=(3, 4)).astype(dtype), _mask(rng, 3, 4, axis=0), axis=0)
     yield case("float32, a mask with fewer axes", rng.normal(size=(2, 3, 4)).astype(np.float32), mask[0, :1])
 
 
