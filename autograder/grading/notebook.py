@@ -8,6 +8,7 @@ is left is the answer, and later ones run after it, as added cells do, so that t
 counts, as it does in the student's own kernel.
 """
 
+import ast
 import json
 import os
 import re
@@ -201,8 +202,9 @@ def merge(skeleton, submitted: list[Source]) -> Submission:
         elif place is not None and place not in open_cells:
             anchor = place
             locked = skeleton.cells[place].metadata.get("nbgrader", {}).get("locked")
-            if not locked and _is_reworked(cell, steps[place]):
-                added.setdefault(anchor, []).append(Step("added", "code", cell.source))
+            own = "" if locked or cell.kind != "code" else reworked(cell.source, steps[place])
+            if own:
+                added.setdefault(anchor, []).append(Step("added", "code", own))
         else:
             kind = "code" if place in open_cells and steps[place].kind == "code" else cell.kind
             if cell.source.strip():
@@ -214,9 +216,22 @@ def merge(skeleton, submitted: list[Source]) -> Submission:
     return Submission(merged, notes=notes)
 
 
-def _is_reworked(cell: Source, step: Step) -> bool:
-    """Whether a student wrote something of their own into a cell of the lesson that is free to change."""
-    return cell.kind == "code" and step.role == "instructor" and cell.source.strip() not in ("", step.source.strip())
+def reworked(source: str, step: Step) -> str:
+    """What a student wrote of their own into a cell of the lesson that is free to change.
+
+    Of a cell that is not run for grades (it trains or draws) that is the functions, classes and imports.
+    """
+    if source.strip() == step.source.strip() or step.role not in ("instructor", "skipped"):
+        return ""
+    if step.role == "instructor":
+        return source
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    kept = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    parts = [ast.get_source_segment(source, node) for node in body if isinstance(node, kept)]
+    return "\n".join(part for part in parts if part and part not in step.source)
 
 
 def _place(cell: Source, by_name: dict, by_id: dict, by_source: dict) -> int | None:

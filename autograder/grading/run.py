@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from autograder import wire
 from autograder.grading.notebook import Submission, plain_text
-from autograder.grading.sandbox import Dead, Limits
+from autograder.grading.sandbox import Dead, Limits, Unasked
 from autograder.judge import FIXED_WORDS, Lost, judge, unanswered
 from autograder.report import Report
 
@@ -118,6 +118,7 @@ class Pass:
         self.outputs: dict[int, str] = {}
         self.trouble: dict[str, str] = {}
         self.ended = False
+        self.before: int | None = None  # the cell that ran last
 
     def run(self, wanted: dict, seeds: dict) -> None:
         """Judge the exercises that are `wanted` (by step) and have no report yet; a seed of None shows all."""
@@ -143,9 +144,10 @@ class Pass:
                 raise wire.WireError("not an answer")
         except (Dead, wire.WireError, KeyError, TypeError) as trouble:
             self.ended = True
-            self.fatal.add(i)
+            self.fatal.add(self.before if isinstance(trouble, Unasked) and self.before is not None else i)
             self.trouble[step.exercise] = f"the end of the process ({plain_text(str(trouble), 200)})"
             return
+        self.before = i
         told = ""
         if error is not None:
             self.trouble[step.exercise] = self._describe(error)

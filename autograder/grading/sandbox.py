@@ -45,6 +45,10 @@ class Dead(Exception):
     """A submission's process gives no more answers; the message says why, for a student to read."""
 
 
+class Unasked(Dead):
+    """It wrote to the grader without having been asked."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one submission may use. Bytes, seconds, counts."""
@@ -289,7 +293,7 @@ class Channel:
         try:
             if select.select([self.socket], [], [], 0)[0]:
                 early = self.socket.recv(1)
-                raise Dead("it wrote to the grader unasked" if early else "its process ended early")
+                raise Unasked("it wrote to the grader unasked") if early else Dead("its process ended early")
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))
             self.socket.sendall(len(body).to_bytes(4, "big") + body)
             size = int.from_bytes(self._receive(4, deadline), "big")
