@@ -24,7 +24,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from autograder import CheckFailed, check, hint, progress
+from autograder import CheckFailed, check, hint, lesson, progress, reveal
 
 # %% [markdown]
 # ## Why: a dictionary has only exact answers

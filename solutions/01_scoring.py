@@ -24,7 +24,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from autograder import check, progress
+from autograder import check, hint, lesson, progress, reveal
 
 # %% [markdown]
 # ## Why: the score decides who is heard

@@ -24,7 +24,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from autograder import check, lesson, progress
+from autograder import check, hint, lesson, progress, reveal
 
 scaled_dot_score = lesson("01_scoring").scaled_dot_score
 
