@@ -9,16 +9,17 @@
 # %% [markdown]
 # # 03 · Masking: what may be attended to
 #
-# **The promise.** After this lesson, no weight ever falls on a key that must not be seen, whatever its score is.
+# **You write masks that say which keys a query may see, and a softmax in which no weight ever falls on a forbidden key,
+# whatever its score is.**
 #
-# You will be able to
+# After this lesson you can
 #
-# - say with an array of booleans which keys a query may attend to: not padding, not the future, only the neighborhood;
+# - say with an array of booleans what a query may attend to: not padding, not the future, only the neighborhood;
 # - combine several such masks into one;
-# - compute softmax weights over the allowed keys only, exactly, in any precision and even if nothing is allowed;
+# - compute weights over the allowed keys only, exactly, in any precision, and even if nothing is allowed;
 # - write a test that tells a right softmax from a wrong one.
 #
-# You need NumPy broadcasting and `softmax` from lesson 02. Allow about 75 minutes: six exercises, a question, no training.
+# **You need** lesson 02 (softmax) and broadcasting in NumPy. **Time:** 75 minutes.
 
 # %% tags=["setup"] nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import warnings
@@ -37,10 +38,11 @@ softmax = lesson("02_softmax").softmax
 # `reveal("padding_mask")` shows a solution after asking whether you are sure, and `progress()` shows what is done.
 
 # %% [markdown]
-# ## 1. Something that goes wrong
+# ## Why: one sentence, many answers
 #
-# Sentences have different lengths, arrays do not. So we batch sentences by filling the short ones up with a token that
-# means nothing: **padding**. The trouble is that softmax does not know. It gives *every* key some weight, padding too.
+# Sentences are made of **tokens**: words, or pieces of words. Several sentences are processed together, as a **batch**, in
+# one array. But sentences have different lengths, and the rows of an array do not. So the short ones are filled up with a
+# token that means nothing: **padding**. The trouble is that softmax does not know. It gives *every* key some weight.
 #
 # Take a sentence of 4 words, and fill it up so that it can share a batch with longer ones. How much of the attention
 # goes to padding?
@@ -69,11 +71,12 @@ print(f"padded to 24, {leak[-1]:.0%} of the attention goes to tokens that mean n
 # The cure is a **mask**: an array of booleans with one entry for each pair of a query and a key.
 #
 # > **The convention of this course. True means: may be attended to.** It is the one of
-# > `torch.nn.functional.scaled_dot_product_attention`. Other functions use the opposite one (in `torch.nn.MultiheadAttention`,
-# > True means: ignore), so look it up each time you use somebody else's code.
+# > `torch.nn.functional.scaled_dot_product_attention`. Other functions use the opposite one (the masks of
+# > `torch.nn.MultiheadAttention` are True where a key is ignored, says its documentation), so look it up each time you use
+# > somebody else's code.
 
 # %% [markdown]
-# ## 2. Padding mask
+# ## 1. Padding mask
 #
 # | | |
 # | --- | --- |
@@ -152,7 +155,7 @@ draw_masks({"lengths 4, 1, 6, 0": padding_mask(np.array([4, 1, 6, 0]), 6)}, xlab
 # as `mask[:, None, :]`, shape `(B, 1, T_k)`, and the axis of length 1 is broadcast over the queries.
 
 # %% [markdown]
-# ## 3. Causal mask
+# ## 2. Causal mask
 #
 # | | |
 # | --- | --- |
@@ -196,7 +199,7 @@ np.testing.assert_array_equal(causal_mask(3), by_hand)
 check("causal_mask", causal_mask)
 
 # %% [markdown]
-# ## 4. Window mask
+# ## 3. Window mask
 #
 # | | |
 # | --- | --- |
@@ -255,7 +258,7 @@ for length in (8, 128, 2048):
 # proportion to it.
 
 # %% [markdown]
-# ## 5. Several masks at once
+# ## 4. Several masks at once
 #
 # | | |
 # | --- | --- |
@@ -325,7 +328,7 @@ draw_masks(
 # to**. Keep them in mind for the next section.
 
 # %% [markdown]
-# ## 6. Softmax over what is left
+# ## 5. Softmax over what is left
 #
 # | | |
 # | --- | --- |
@@ -353,7 +356,7 @@ draw_masks(
 # 3. *Forget the empty row.* If a row allows nothing, $0 / 0$ gives NaN, and a finite fill gives $1/T_k$ on each forbidden
 #    key. We want neither. There is nothing to look at, so **every weight is 0**.
 #
-# What does your `softmax` from lesson 02 do with a row of $-\infty$ only? You decided that there.
+# What does the `softmax` of lesson 02 do with a row of $-\infty$ only? Try it before you write more code than you need.
 #
 # Watch the details: the mask broadcasts (it may have fewer axes than the scores, or axes of length 1), `axis` may be any
 # axis, the dtype of the scores stays, and neither scores nor mask change.
@@ -417,7 +420,7 @@ plt.show()
 # With the window of radius 1, rows 4 and 5 are dark: they have nothing to attend to, and their weights are 0.
 
 # %% [markdown]
-# ## 7. Write the test
+# ## 6. Write the test
 #
 # | | |
 # | --- | --- |
@@ -555,7 +558,7 @@ check("test_softmax", test_softmax)
 # <details><summary>A causal mask never leaves a row empty. Why? And which of this lesson's masks can?</summary>
 #
 # Query i may always attend to itself. The same holds for a window. A padding mask leaves a row empty if the length is 0,
-# and a combination can although no single mask does, as in section 5: a window that holds nothing but padding.
+# and a combination can although no single mask does, as in section 4: a window that holds nothing but padding.
 # </details>
 #
 # <details><summary>A padded sentence has padded queries as well as padded keys. Must you mask the queries too?</summary>

@@ -36,7 +36,7 @@ padding_mask = lesson("03_masking").padding_mask
 # Stuck on an exercise? `hint("context_vector")` in a new cell gives a nudge, and more each time you call it.
 
 # %% [markdown]
-# ## 1. Two ways to fail
+# ## Why: two ways to fail
 #
 # A sensor was read 40 times, at random moments $x_i$ between 0 and 5, and each reading $y_i$ is noisy. What was the true
 # value at a moment $x$ for which there is no reading? Two answers that need no thinking:
@@ -87,7 +87,7 @@ plt.show()
 # $y_i$ are the **values**. We come back to the sensor at the end of the lesson, with better answers.
 
 # %% [markdown]
-# ## 2. The weighted sum
+# ## 1. The weighted sum
 #
 # | | |
 # | --- | --- |
@@ -158,7 +158,7 @@ plt.show()
 # context vector never leaves the region that the values span.
 
 # %% [markdown]
-# ## 3. Attention
+# ## 2. Attention
 #
 # | | |
 # | --- | --- |
@@ -171,7 +171,7 @@ plt.show()
 # $$\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V
 # \qquad Q \in \mathbb{R}^{T_q \times d},\; K \in \mathbb{R}^{T_k \times d},\; V \in \mathbb{R}^{T_k \times d_v}$$
 #
-# Read it from the inside: **score** (lesson 01), **mask** and **normalize** (lessons 02 and 03), **blend** (section 2).
+# Read it from the inside: **score** (lesson 01), **mask** and **normalize** (lessons 02 and 03), **blend** (section 1).
 # We return the weights too, since they are what one draws, and what lesson 06 needs for the gradients.
 #
 # **By hand.** One query $[2 \ln 3, 0, 0, 0]$, keys $[1, 0, 0, 0]$ and $[0, 0, 0, 0]$, values $[4]$ and $[0]$. The dot products are
@@ -250,7 +250,7 @@ draw_weights({"no mask": without_mask, "padding masked": soft_weights})
 # other words keep a little: softmax never says a clear no, only a mask does.
 
 # %% [markdown]
-# ## 4. Hard attention: pick one
+# ## 3. Hard attention: pick one
 #
 # | | |
 # | --- | --- |
@@ -311,7 +311,7 @@ _, hard_weights = hard_attention(question_scores, word_values, real)
 draw_weights({"soft": soft_weights, "hard": hard_weights})
 
 # %% [markdown]
-# **What you see.** Left, the soft weights of section 3. Right, the hard ones: a single bright cell in each row, exactly
+# **What you see.** Left, the soft weights of section 2. Right, the hard ones: a single bright cell in each row, exactly
 # where the soft weights are largest, and 0 everywhere else.
 #
 # Hard attention is cheap and easy to read. Its price: move a score a little, and nothing changes, until suddenly the pick
@@ -319,7 +319,7 @@ draw_weights({"soft": soft_weights, "hard": hard_weights})
 # nothing about them.
 
 # %% [markdown]
-# ## 5. Roll the dice
+# ## 4. Roll the dice
 #
 # | | |
 # | --- | --- |
@@ -409,7 +409,7 @@ plt.show()
 # once, which is one reason why it is used more.
 
 # %% [markdown]
-# ## 6. Attention from 1964
+# ## 5. Attention from 1964
 #
 # | | |
 # | --- | --- |
@@ -464,7 +464,7 @@ np.testing.assert_allclose(by_hand, [np.exp(-0.5) / (1 + np.exp(-0.5))])
 check("kernel_regression", kernel_regression)
 
 # %% [markdown]
-# Three bandwidths on the readings from section 1. Then the comparison that section 1 promised, over five seeds: the error
+# Three bandwidths on the readings from the beginning. Then the comparison that the beginning promised, over five seeds: the error
 # is measured against the truth, on 201 moments that were not among the readings.
 
 # %% tags=["skip-grading"]
