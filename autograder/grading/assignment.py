@@ -11,6 +11,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearOutput, ClearSolutions
 from traitlets.config import Config
 
 from autograder import lessons
+from autograder.exercise import Exercise
 from autograder.grading import notebook, run
 from autograder.grading.sandbox import Limits, Zygote
 from autograder.grading.seed import seeds
@@ -53,25 +54,33 @@ class Assignment:
 
     def read(self, folder: Path) -> notebook.Submission:
         """What was handed in, merged into the lesson; never raises."""
-        try:
-            path = notebook.locate(folder, self.lesson)
-            submission = self.parse(notebook.read_bytes(path))
-            if path.name != f"{self.lesson}.ipynb":
-                submission.notes.append(f"The notebook was not called {self.lesson}.ipynb; it was graded all the same.")
-            return submission
-        except notebook.Unreadable as problem:
-            return notebook.empty(self.skeleton, str(problem))
-        except OSError as error:
-            return notebook.empty(self.skeleton, f"What was handed in cannot be read ({error.strerror}).")
+        return self.understand(*self.collect(folder))
 
-    def parse(self, data: bytes) -> notebook.Submission:
-        """The bytes of a notebook, merged into the lesson; never raises."""
+    def collect(self, folder: Path) -> tuple[bytes, str, list[str]]:
+        """The bytes that were handed in, why there are none, and what is to be remarked; never raises."""
         try:
-            return notebook.merge(self.skeleton, notebook.parse(data))
+            path = notebook.locate(Path(folder), self.lesson)
+            remarks = []
+            if path.name != f"{self.lesson}.ipynb":
+                remarks.append(f"The notebook was not called {self.lesson}.ipynb; it was graded all the same.")
+            return notebook.read_bytes(path), "", remarks
         except notebook.Unreadable as problem:
-            return notebook.empty(self.skeleton, str(problem))
+            return b"", str(problem), []
+        except OSError as error:
+            return b"", f"What was handed in cannot be read ({error.strerror}).", []
+
+    def understand(self, data: bytes, problem: str, remarks: list[str]) -> notebook.Submission:
+        """The bytes of a notebook, merged into the lesson; never raises."""
+        if problem:
+            return notebook.empty(self.skeleton, problem)
+        try:
+            submission = notebook.merge(self.skeleton, notebook.parse(data))
+        except notebook.Unreadable as unreadable:
+            return notebook.empty(self.skeleton, str(unreadable))
         except Exception as error:
             return notebook.empty(self.skeleton, f"What was handed in cannot be read ({type(error).__name__}).")
+        submission.notes[:0] = remarks
+        return submission
 
     def grade(self, submission: notebook.Submission, zygote) -> run.Result:
         return run.grade(submission, zygote.open, self.exercises, self.seeds, self.limits, self.first)
@@ -91,17 +100,19 @@ def load(
     source: the instructor's notebook, with solutions. root: the course's folder. config: nbgrader's settings.
     """
     skeleton = release(nbformat.reads(source.read_text(encoding="utf-8"), as_version=4), config)
-    topic = importlib.import_module(f"autograder.exercises.{lessons.topic(lesson)}")
-    known = {
-        value.name: value for value in vars(topic).values() if hasattr(value, "aspects") and hasattr(value, "oracle")
-    }
     steps = [notebook.skeleton_step(cell, i) for i, cell in enumerate(skeleton.cells)]
-    wanted = [step.exercise for step in steps if step.role == "check"]
-    unknown = [name for name in wanted if name not in known]
+    exercises = exercises_of(lesson, [step.exercise for step in steps if step.role == "check"])
+    return Assignment(lesson, skeleton, exercises, seeds(root, lesson, exercises, seed), limits or Limits(), sandboxed)
+
+
+def exercises_of(lesson: str, names: list[str]) -> dict:
+    """The exercises of a lesson, by name; ValueError if one does not exist."""
+    module = importlib.import_module(f"autograder.exercises.{lessons.topic(lesson)}")
+    known = {value.name: value for value in vars(module).values() if isinstance(value, Exercise)}
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"{source} checks {', '.join(unknown)}, which no exercise in {topic.__name__} is called")
-    exercises = {name: known[name] for name in wanted}
-    return Assignment(lesson, skeleton, exercises, seeds(root, lesson, wanted, seed), limits or Limits(), sandboxed)
+        raise ValueError(f"{lesson} checks {', '.join(unknown)}, which no exercise in {module.__name__} is called")
+    return {name: known[name] for name in names}
 
 
 def release(source: nbformat.NotebookNode, config: Config) -> nbformat.NotebookNode:

@@ -1,6 +1,7 @@
 """`attn grade LESSON`: grade a class, in parallel, sandboxed, into nbgrader's grade book."""
 
 import argparse
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from autograder.cli import ROOT, Problem
 from autograder.grading.sandbox import Limits, SandboxError
+
+PR_SET_PDEATHSIG = 1
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,9 +92,12 @@ class ClassGrader:
             if len(due) < len(students):
                 print(f"{len(students) - len(due)} are graded already; --force grades them again")
             tasks = [(student, str(recorder.submitted(student))) for student in due]
-            marking = (
-                on_cluster(self.assignment, tasks, scheduler) if scheduler else locally(self.assignment, tasks, workers)
-            )
+            if scheduler:
+                from autograder.grading.cluster import on_cluster
+
+                marking = on_cluster(self.assignment, tasks, scheduler)
+            else:
+                marking = locally(self.assignment, tasks, workers)
             bar = tqdm(marking, total=len(due), unit="submission", disable=not progress, smoothing=0)
             try:
                 for student, marked in bar:
@@ -137,7 +143,7 @@ def _in_pool(assignment, zygote, tasks, workers: int):
     """Yield (task, marked); None for those that a broken pool lost. At most a few wait in memory."""
     _worker[:] = [assignment, zygote]  # what a fork inherits
     queue, running = list(reversed(tasks)), {}
-    with ProcessPoolExecutor(workers, get_context("fork"), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(workers, get_context("fork"), initializer=_start_worker) as pool:
         try:
             while queue or running:
                 while queue and len(running) < 2 * workers:
@@ -161,8 +167,10 @@ def _in_pool(assignment, zygote, tasks, workers: int):
 _worker: list = []
 
 
-def _ignore_interrupts() -> None:
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _mark_here(student: str, folder: str) -> dict:
@@ -187,12 +195,6 @@ def prepare(assignment) -> None:
 
     for name, exercise in assignment.exercises.items():
         exam(exercise, assignment.seeds[name]).mistakes  # noqa: B018
-
-
-def on_cluster(assignment, tasks, scheduler: str):
-    from autograder.grading.cluster import on_cluster
-
-    return on_cluster(assignment, tasks, scheduler)
 
 
 def table(summaries) -> str:

@@ -5,6 +5,7 @@ submission is one transaction.
 """
 
 import logging
+import warnings
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from nbconvert.writers import FilesWriter
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 
 from autograder.grading import plugin
 
@@ -106,13 +108,19 @@ class Recorder:
         converter.notebooks = [path]
         plugin.hand_over(student, marked)
         try:
-            converter.run_pre_convert_hook()
-            converter.init_assignment(lesson, student)
-            converter.convert_single_notebook(path)
-            self.book.save()
-            converter.finish(student)
-            converter.set_permissions(lesson, student)
-            converter.run_post_convert_hook()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SAWarning)  # about nbgrader's own order of adding things
+                self._record(student, path)
         except BaseException:
             self.book.undo()
             raise
+
+    def _record(self, student: str, path: str) -> None:
+        converter, lesson = self.converter, self.coursedir.assignment_id
+        converter.run_pre_convert_hook()
+        converter.init_assignment(lesson, student)
+        converter.convert_single_notebook(path)
+        self.book.save()
+        converter.finish(student)
+        converter.set_permissions(lesson, student)
+        converter.run_post_convert_hook()

@@ -228,7 +228,6 @@ def prints_and_plots(notebook):
         place(notebook, "dot_product"),
         code("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('mine.png')\nplt.show()"),
     )
-    head, rest = text.split("\n", 1)
     solution(notebook)["source"] = (
         "calls = []\n"
         + text
