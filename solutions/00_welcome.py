@@ -65,8 +65,8 @@ except KeyError as error:
 #
 # Run the cells from top to bottom. After you change a function, run its cell again, and then its check.
 #
-# The box over an exercise tells you how hard it is, how much depends on it later, and after how many minutes it is
-# wise to ask for help:
+# The box over an exercise says how difficult it is, how much depends on it later, and how many minutes it should take.
+# After twice that time, ask for help:
 #
 # | when | do this |
 # | --- | --- |

@@ -726,6 +726,7 @@ def _(rng):
     yield case("temperature 0.001", 5 * rng.normal(size=(3, 4)), 0.001)
     yield case("temperature 0.001, numbers close together", 10 + 0.001 * rng.normal(size=(3, 4)), 0.001)
     yield case("rows that differ by 1e4", np.array([[1e4], [0.0], [-1e4]]) + rng.normal(size=(3, 4)), 0.5)
+    yield case("temperature 1e-4", 1e-4 * rng.normal(size=(3, 4)), 1e-4)
     yield case("temperature 1e6", 10 * rng.normal(size=(3, 4)), 1e6)
     hidden = rng.normal(size=(3, 4))
     hidden[0, 1] = hidden[2, 2:] = -INF
@@ -745,9 +746,9 @@ def _(rng):
     yield case("temperature -0.001", x, -0.001).raises(ValueError)
     yield case("temperature -5, an int", x, -5).raises(ValueError)
     yield case("temperature 0, axis=0", x, temperature=0.0, axis=0).raises(ValueError)
-    yield case("temperature 0.01 is fine", x, 0.01)
-    yield case("temperature 50.0 is fine", x, 50.0)
-    yield case("temperature 1e-4 is fine", 1e-4 * x, 1e-4)
+    equal = np.full((2, 3), rng.normal())
+    for temperature in (0.001, 0.5, 1.0, 50.0, 2):
+        yield case(f"temperature {temperature} is fine, with scores that are all equal", equal, temperature)
 
 
 @softmax_with_temperature.aspect("dtype and purity", points=1)

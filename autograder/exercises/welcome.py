@@ -220,7 +220,8 @@ def _(rng):
     yield case("4 weights of 0", np.zeros(4), rng.normal(size=(4, 3))).raises(ValueError)
     yield case("1 weight of 0", np.zeros(1), rng.normal(size=(1, 2))).raises(ValueError)
     yield case("float32 weights of 0", np.zeros(3, np.float32), rng.normal(size=(3, 3)).astype("f4")).raises(ValueError)
-    yield case("one weight is not 0", np.array([0.0, 0.5, 0.0, 0.0]), rng.normal(size=(4, 3)))
+    same = np.tile(rng.normal(size=3), (4, 1))
+    yield case("two weights are not 0, and all rows are the same", np.array([0.0, 0.5, 0.5, 0.0]), same)
     yield case("values that are all 0 are fine", rng.random(4) + 0.1, np.zeros((4, 3)))
 
 
