@@ -127,7 +127,7 @@ def _load(subject, plan):
                 own[name].copy_(value)
     subject.to(getattr(torch, plan["dtype"]))
     subject.train(plan["train"])
-    return dict(subject.named_parameters())
+    return dict(subject.named_parameters(remove_duplicate=False))
 
 
 def _compare_parameters(own, wanted) -> str | None:
