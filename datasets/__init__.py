@@ -27,7 +27,7 @@ _LOADERS = {
     "tatoeba": ("parallel", "load_tatoeba", "a file of tab-separated sentence pairs of yours"),
 }
 
-__all__ = ["Dataset", "available", "load"]
+__all__ = ["Dataset", "available", "load", "polish"]
 
 
 def available() -> dict[str, str]:
@@ -41,3 +41,10 @@ def load(name: str, *args, **options) -> Dataset:
         raise ValueError(f"name must be one of {', '.join(_LOADERS)}, not {name!r}")
     module, function, _ = _LOADERS[name]
     return getattr(import_module(f".{module}", __name__), function)(*args, **options)
+
+
+def polish(text: str, language: str) -> str:
+    """A tokenized sentence as people write it: polish("l' homme dort .", "fr") is "L'homme dort."."""
+    if language not in ("en", "fr"):
+        return text
+    return import_module({"en": ".english", "fr": ".french"}[language], __name__).polish(text)

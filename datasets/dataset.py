@@ -33,9 +33,7 @@ class Dataset:
             raise ValueError(f"part must be 'train', 'valid' or 'test', not {name!r}")
         return getattr(self, name)
 
-    def tokens(
-        self, part: str, tokenize: Callable[[str], list[str]] = str.split
-    ) -> list[tuple[list[str], list[str]]]:
+    def tokens(self, part: str, tokenize: Callable[[str], list[str]] = str.split) -> list[tuple[list[str], list[str]]]:
         """One part as pairs of token lists; `tokenize` is used for the sides whose unit is the word."""
         source = tokenize if self.source_unit == "word" else list
         target = tokenize if self.target_unit == "word" else list
@@ -54,23 +52,23 @@ class Dataset:
         return f"Dataset({self.name}: {self.source_language} -> {self.target_language}; {sizes})"
 
 
-def draw_parts(draw: Callable[[], Pair | None], sizes: tuple[int, int, int], what: str) -> list[list[Pair]]:
-    """Call `draw` until the three parts are full of pairs whose sources are all different.
+PATIENCE = 20_000  # so many draws in a row without a new pair mean that there are no more
 
-    `draw` returns None for a pair it does not want to use. After 200 draws in a row without a new pair
-    per wanted pair, the data set is too small for the sizes: ValueError.
+
+def draw_parts(draw: Callable[[], Pair], sizes: tuple[int, int, int], what: str) -> list[list[Pair]]:
+    """Calls `draw` until the three parts are full of pairs whose sources are all different.
+
+    Raises ValueError when no new pairs come any more.
     """
     wanted = sum(sizes)
     pairs: dict[str, str] = {}
-    for _ in range(20 * wanted + 20_000):
-        if len(pairs) == wanted:
-            break
-        pair = draw()
-        if pair is not None:
-            pairs.setdefault(*pair)
-    else:
-        if len(pairs) < wanted:
-            raise ValueError(f"{what} has fewer than {wanted:,} different pairs: ask for a smaller size")
+    in_vain = 0
+    while len(pairs) < wanted:
+        before = len(pairs)
+        pairs.setdefault(*draw())
+        in_vain = in_vain + 1 if len(pairs) == before else 0
+        if in_vain > PATIENCE:
+            raise ValueError(f"{what}: there are fewer than {wanted:,} different pairs, ask for a smaller size")
     items = list(pairs.items())
     first, second = sizes[0], sizes[0] + sizes[1]
     return [items[:first], items[first:second], items[second:]]

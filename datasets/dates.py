@@ -63,13 +63,13 @@ def load_dates(
         return write_date(day, pick(LOCALES[pick(languages)]), pick(STYLES)), day.isoformat()
 
     train, valid, test = draw_parts(draw, (size, valid_size, test_size), "dates")
-    options = dict(
-        size=size,
-        valid_size=valid_size,
-        test_size=test_size,
-        languages=tuple(languages),
-        first_year=first_year,
-        last_year=last_year,
-        seed=seed,
-    )
+    options = {
+        "size": size,
+        "valid_size": valid_size,
+        "test_size": test_size,
+        "languages": tuple(languages),
+        "first_year": first_year,
+        "last_year": last_year,
+        "seed": seed,
+    }
     return Dataset("dates", train, valid, test, "written", "iso", "char", "char", options)

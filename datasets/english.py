@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .tables import PROPER_EN
+
 VOWELS = "aeiou"
 _SILENT_H = ("hour", "honest", "honor")
 _CONSONANT_SOUND = ("uni", "use", "usu", "europ", "one", "uk")
@@ -37,7 +39,7 @@ class VerbForms:
 _DOUBLED = {
     "stop", "cut", "put", "run", "swim", "win", "sit", "get", "forget", "begin", "hug", "chat", "shut", "hit",
     "dig", "drop", "grab", "plan", "rob", "rub", "skip", "set", "let", "beg", "hop", "admit", "prefer", "spin",
-    "step", "jog", "regret",
+    "step", "jog", "regret", "forbid",
 }  # fmt: skip
 
 
@@ -102,6 +104,7 @@ _IRREGULAR = {
         fight fought fought
         find found found
         fly flew flown
+        forbid forbade forbidden
         forget forgot forgotten
         forgive forgave forgiven
         freeze froze frozen
@@ -180,8 +183,13 @@ def join(tokens: list[str]) -> list[str]:
 
 
 def polish(text: str) -> str:
-    """Tokens joined by spaces, written as people write English: "i know paul 's car ." -> "I know Paul's car."."""
+    """Tokens joined by spaces, written as people do: "i know paul 's car ." -> "I know Paul's car."."""
+    words = text.split()
+    for place, word in enumerate(words):
+        month = word not in ("may", "march") or words[place - 1 : place] == ["in"]
+        if (word in PROPER_EN and month) or word == "i":
+            words[place] = word.capitalize()
+    text = " ".join(words)
     for mark in (",", ".", "?", "!", "'s"):
         text = text.replace(f" {mark}", mark)
-    text = f" {text} ".replace(" i ", " I ").strip()
     return text[:1].upper() + text[1:]

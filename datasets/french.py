@@ -6,7 +6,9 @@ Forms follow Bescherelle, "La conjugaison pour tous" (Hatier, 2012), and Greviss
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache
+
+from .tables import PROPER_FR
 
 PERSONS = ("1s", "2s", "3s", "1p", "2p", "3p")
 TENSES = ("present", "imperfect", "future", "conditional", "subjunctive")
@@ -85,6 +87,7 @@ _IRREGULAR: dict[str, tuple[str, str, str, str | None]] = {
     "faire": ("fais fais fait faisons faites font", "fait", "fer",
               "fasse fasses fasse fassions fassiez fassent"),
     "dire": ("dis dis dit disons dites disent", "dit", "dir", None),
+    "interdire": ("interdis interdis interdit interdisons interdisez interdisent", "interdit", "interdir", None),
     "lire": ("lis lis lit lisons lisez lisent", "lu", "lir", None),
     "écrire": ("écris écris écrit écrivons écrivez écrivent", "écrit", "écrir", None),
     "décrire": ("décris décris décrit décrivons décrivez décrivent", "décrit", "décrir", None),
@@ -139,32 +142,30 @@ _IRREGULAR: dict[str, tuple[str, str, str, str | None]] = {
     "eindre": ("eins eins eint eignons eignez eignent", "eint", "eindr", None),
     "oindre": ("oins oins oint oignons oignez oignent", "oint", "oindr", None),
     "résoudre": ("résous résous résout résolvons résolvez résolvent", "résolu", "résoudr", None),
+    "pleuvoir": ("pleus pleus pleut pleuvons pleuvez pleuvent", "plu", "pleuvr", None),
     "plaire": ("plais plais plaît plaisons plaisez plaisent", "plu", "plair", None),
     "asseoir": ("assieds assieds assied asseyons asseyez asseyent", "assis", "assiér", None),
     "envoyer": ("envoie envoies envoie envoyons envoyez envoient", "envoyé", "enverr",
                 "envoie envoies envoie envoyions envoyiez envoient"),
 }  # fmt: skip
-# Verbs whose ending looks like one above, though they follow the regular pattern.
-_REGULAR = {"répartir", "assortir", "raccourcir", "investir", "avertir", "divertir", "convertir", "nourrir"}
 _DOUBLING = ("appeler", "rappeler", "jeter", "rejeter", "épeler")
+# longest first
 _BY_LENGTH = sorted(_IRREGULAR, key=lambda ending: (-len(ending), ending))
 
 
+# What may stand before an irregular verb; the stems in -indre and -uire take any prefix.
+_PREFIXES = {"", "re", "de", "dé", "dis", "ap", "com", "en", "par", "per", "pro", "sur", "sou", "ob", "con", "pour",
+             "main", "ac", "ré", "é", "entre"}  # fmt: skip
+_OPEN = ("uire", "aindre", "eindre", "oindre")
+
+
 def _irregular_ending(infinitive: str) -> str | None:
-    if infinitive in _REGULAR:
-        return None
-    return next((ending for ending in _BY_LENGTH if _is_compound(infinitive, ending)), None)
-
-
-def _is_compound(infinitive: str, ending: str) -> bool:
-    if not infinitive.endswith(ending):
-        return False
-    prefix = infinitive[: -len(ending)]
-    if ending in ("uire", "aindre", "eindre", "oindre"):
-        return bool(prefix)
-    known = ("", "re", "de", "dé", "dis", "ap", "com", "en", "par", "per", "pro", "ad", "sur", "entre", "r",
-             "ac", "re", "sou", "ob", "main", "con", "pré", "s'en", "pour", "éta", "com", "à", "pres", "res")  # fmt: skip
-    return prefix in known
+    """The verb of the table that the infinitive is built on, or None."""
+    for ending in _BY_LENGTH:
+        prefix = infinitive.removesuffix(ending)
+        if prefix != infinitive and (prefix in _PREFIXES or ending in _OPEN):
+            return ending
+    return None
 
 
 def _accented(stem: str) -> str:
@@ -203,7 +204,7 @@ def _soft(stem: str, ending: str) -> str:
     return stem + ending
 
 
-@lru_cache(maxsize=None)
+@cache
 def conjugate(infinitive: str, tense: str) -> tuple[str, ...]:
     """Six forms (je, tu, il, nous, vous, ils) of a simple tense. No reflexive pronoun.
 
@@ -257,9 +258,7 @@ def _conjugate_irregular(infinitive: str, ending: str, tense: str) -> tuple[str,
     if tense == "present":
         return tuple(prefix + form for form in forms)
     if tense in ("future", "conditional"):
-        return tuple(
-            prefix + future + end for end in _ENDINGS["future" if tense == "future" else "imperfect"]
-        )
+        return tuple(prefix + future + end for end in _ENDINGS["future" if tense == "future" else "imperfect"])
     weak = "ét" if ending == "être" else forms[3][:-3]
     if tense == "imperfect":
         return tuple(prefix + _soft(weak, end) for end in _ENDINGS["imperfect"])
@@ -269,7 +268,7 @@ def _conjugate_irregular(infinitive: str, ending: str, tense: str) -> tuple[str,
     return tuple(prefix + stem + end for end in _ENDINGS["subjunctive"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def participle(infinitive: str) -> str:
     """The past participle, masculine singular."""
     ending = _irregular_ending(infinitive)
@@ -278,7 +277,7 @@ def participle(infinitive: str) -> str:
     return infinitive[:-2] + {"er": "é", "ir": "i", "re": "u"}[infinitive[-2:]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def gerund(infinitive: str) -> str:
     """The form in -ant."""
     known = {"être": "étant", "avoir": "ayant", "savoir": "sachant"}
@@ -289,7 +288,7 @@ def _soft_ant(first_plural: str) -> str:
     return first_plural[:-3] + "ant"
 
 
-@lru_cache(maxsize=None)
+@cache
 def imperative(infinitive: str, person: str) -> str:
     """The imperative for person "2s", "1p" or "2p"."""
     known = {
@@ -362,6 +361,12 @@ def join(tokens: list[str]) -> list[str]:
 
 def polish(text: str) -> str:
     """Tokens joined by spaces, written as people write French: "l' homme ." -> "L'homme."."""
+    words = text.split()
+    for place, word in enumerate(words):
+        # se marie is a verb
+        if word in PROPER_FR and not (word == "marie" and words[place - 1 : place] in (["se"], ["me"], ["te"])):
+            words[place] = word.capitalize()
+    text = " ".join(words)
     for mark in (",", "."):
         text = text.replace(f" {mark}", mark)
     text = text.replace("' ", "'").replace(" - ", "-")

@@ -45,7 +45,6 @@ from .tables import (
 )
 
 PERSON = frozenset(["person"])
-HUMANS = frozenset(["person"])
 _SHORT_ADJECTIVES = {
     "big", "small", "tall", "old", "young", "pretty", "long", "fat", "large", "sad", "rich", "poor", "easy",
     "happy", "angry", "heavy", "light", "cheap", "fresh", "cold", "hot", "warm", "clean", "dirty", "quiet",
@@ -58,7 +57,7 @@ _NOT_COMPARED = {
     "english", "german", "italian", "spanish", "american", "public", "secret", "national", "local", "guilty",
     "blond", "bald", "married", "foreign", "international", "royal", "legal", "final", "same", "former",
     "round", "real", "false", "magnificent", "delicious", "sick", "wet", "ancient", "little", "bad", "cheap",
-    "rural", "own", "dear", "wooden", "good", "hungry",
+    "rural", "own", "dear", "wooden", "hungry",
 }  # fmt: skip
 
 
@@ -106,6 +105,7 @@ class Writer:
 
     def reset(self) -> None:
         self.mentions: list[NP] = []
+        self.names: list[str] = []
         self.pairs: list[tuple[str, str]] = []
         self.address: NP | None = None  # who "you" is
         self.short = self.chance(0.35)  # don't for do not
@@ -113,8 +113,16 @@ class Writer:
 
     # ------------------------------------------------------------ noun phrases
 
-    def name(self) -> NP:
+    def new_name(self) -> tuple[str, str]:
+        """A name (and its gender) that the sentence does not have yet."""
         name, gender = self.draw.zipfian(NAMES)
+        if name in self.names:
+            name, gender = self.pick([row for row in NAMES if row[0] not in self.names])
+        self.names.append(name)
+        return name, gender
+
+    def name(self) -> NP:
+        name, gender = self.new_name()
         np = NP([name], [name], gender, human=True, single=True)
         self.mentions.append(np)
         return np
@@ -168,6 +176,7 @@ class Writer:
         number: str | None = None,
         plain: bool = False,
         generic: bool = False,
+        gender: str | None = None,
     ) -> NP:
         """A noun with its determiner, adjectives and complements.
 
@@ -176,16 +185,20 @@ class Writer:
         """
         noun = noun or self.draw.noun(classes)
         human = "person" in noun.classes
+        if determiner == "a" and noun.only:
+            determiner = "the"
+        if determiner in ("a", "this", "every", "another"):
+            number = "s"
         plural = self.chance(0.25) if number is None else number == "p"
         en_plural = noun.only.startswith("p") if noun.only else plural
         plural = noun.only.endswith("p") if noun.only else plural
-        gender = next(iter(noun.fr))
+        cued = gender is not None
+        gender = gender or next(iter(noun.fr))
         apposition = None
-        if len(noun.fr) == 2:
+        if len(noun.fr) == 2 and not cued:
             gender = "m"
             if not plural and not plain and self.chance(0.3):
-                name, gender = self.draw.zipfian(NAMES)
-                apposition = name
+                apposition, gender = self.new_name()
         forced = "shore" in noun.classes or "treepart" in noun.classes or "political" in noun.classes
         if forced:
             determiner = "the"
@@ -239,6 +252,7 @@ class Writer:
         np = NP(
             [], [], gender, plural, en_plural, human=human, noun=noun,
             single=kind in ("the", "own", "this", "a", "name's") and not noun.mass and not generic,
+            adjectives=tuple(en_adj),
         )  # fmt: skip
         if forced:
             more_en, more_fr = self._forced_complement(noun)
@@ -264,7 +278,9 @@ class Writer:
 
     def _determiner_kind(self, noun: Noun, plural: bool, en_plural: bool, owner: NP | None, generic: bool) -> str:
         if generic:
-            return "bare" if (noun.mass or (plural and not noun.only)) else self.weighted({"the": 3, "own": 2, "this": 1})
+            return (
+                "bare" if (noun.mass or (plural and not noun.only)) else self.weighted({"the": 3, "own": 2, "this": 1})
+            )
         own = 3.0 if owner is not None else 0.0
         if "near" in noun.classes:
             own *= 3
@@ -331,12 +347,10 @@ class Writer:
     def possessor(self, owner: NP | None) -> NP:
         """Whose: a name, or someone close to the owner."""
         if owner is None or owner.plural or self.chance(0.65):
-            name, gender = self.draw.zipfian(NAMES)
+            name, gender = self.new_name()
             return NP([name], [name], gender, human=True)
         saved = list(self.mentions)
-        near = self.noun_phrase(
-            frozenset(["near"]), owner=owner, determiner="own", number="s", plain=True
-        )
+        near = self.noun_phrase(frozenset(["near"]), owner=owner, determiner="own", number="s", plain=True)
         self.mentions = saved
         return near
 
@@ -374,8 +388,6 @@ class Writer:
             else:
                 which = frozenset(["shop", "building"])
             other = self.noun_phrase(which, determiner="the", number="s", plain=True)
-            if "part" in classes and self.chance(0.5) and len(other.en) <= 3 and np.en_plural == np.plural:
-                return ["of", *other.en], ["de", *other.fr]
             return ["of", *other.en], ["de", *other.fr]
         if choice == "content":
             drink = self.draw.noun(frozenset(["drink"]))
@@ -384,7 +396,7 @@ class Writer:
         if choice == "with":
             return self._feature()
         if choice == "place":
-            place = self.place()
+            place = self.place_of_noun("in")
             return place.en, place.fr
         if choice == "relative":
             return self.relative(np, depth - 1)
@@ -419,7 +431,7 @@ class Writer:
             en, fr, gender = self.draw.zipfian(COUNTRIES)
             return Place([kind, en], ["en", fr] if gender == "f" else ["à", "=le", fr])
         if choice == "chez":
-            name, _ = self.draw.zipfian(NAMES)
+            name, _ = self.new_name()
             return Place(["at" if kind == "in" else "to", name, "'s", "house"], ["chez", name])
         return self.place_of_noun(kind, owner)
 
@@ -464,7 +476,7 @@ class Writer:
         if noun.classes & {"settled", "building", "outdoor"}:
             options["where"] = 2.0
         choice = self.weighted(options)
-        third = NP([], [], head.gender, head.plural, head.en_plural, human=head.human, noun=noun)
+        third = replace(head, en=[], fr=[], negated=None)
         who = "who" if head.human else ("that" if self.chance(0.7) else "which")
         if choice == "subject":
             vp, tenses = self.verb_phrase(third, depth)
@@ -472,7 +484,9 @@ class Writer:
             return [who, *en], ["qui", *fr]
         subject = self.subject(0, relative=True)
         if choice == "where":
-            vp, tenses = self.verb_phrase(subject, 0, kinds={"i": 3.0, "t": 3.0})
+            while not subject.human:
+                subject = self.subject(0, relative=True)
+            vp, tenses = self._vp_somewhere(subject)
             en, fr = self.clause(subject, vp, tenses, adverbials=0.0)
             return ["where", *en], ["où", *fr]
         if choice == "whose":
@@ -559,16 +573,13 @@ class Writer:
         human = "person" in verb.object
         if self.chance(pronouns):
             if human and self.chance(0.6):
-                np = self.pick(
-                    (self.speaker, self.person_pronoun, self.person_pronoun, self.we, self.you)
-                )()
+                np = self.pick((self.speaker, self.person_pronoun, self.person_pronoun, self.we, self.you))()
                 same = np.person == subject.person and (np.person < 3)
                 if not same and not (np.person == 2 and self.address is None):
                     return np
             np = self.antecedent()
-            if np is not None and np.noun is not None and np.noun.classes & verb.object:
-                if np.en != subject.en and np.fr != subject.fr:
-                    return np
+            if np is not None and np.noun is not None and np.noun.classes & verb.object and np.en != subject.en:
+                return np
         if human and len(verb.object) == 1 and self.chance(0.35):
             return self.name()
         generic = verb.en.base in ("love", "like", "hate", "prefer") or verb.key == "be/avoir"
@@ -676,7 +687,7 @@ class Writer:
 
     def _predicate(self, noun: Noun | None, human: bool) -> tuple[Adjective, Words, Words] | None:
         """An adjective, perhaps with very or too, for a predicate."""
-        if noun is None:
+        if human or noun is None:
             adj = self.draw.zipfian(
                 self.draw._list("adjective", "person", lambda a: "person" in a.classes and not a.bare, _adjectives)
             )
@@ -701,20 +712,28 @@ class Writer:
             words = (["very"] if very else []) + en.split()
             return VP(HAVE_STATE, predicate=(words, lambda g, n: (["très"] if very else []) + fr.split())), "be"
         found = self._predicate(subject.noun, subject.human)
-        if found is None:
+        if found is None or found[0].en in subject.adjectives:
             return self._vp_where(subject)
         adj, en, fr = found
         verb = BECOME if subject.human and self.chance(0.06) and adj.en in _BECOMING else BE
         vp = VP(verb, predicate=([*en, adj.en], lambda g, n: fr + adj.agree(g, n == "p").split()))
         if verb is BE and self.chance(0.1):
             second = self._predicate(subject.noun, subject.human)
-            if second and second[0].en != adj.en and not second[1] and not en:
+            if second and second[0].fr != adj.fr and not second[1] and not en:
                 other = second[0]
                 vp.predicate = (
                     [adj.en, "and", other.en],
                     lambda g, n: [*adj.agree(g, n == "p").split(), "et", *other.agree(g, n == "p").split()],
                 )
         return vp, "be" if verb is BE else "event"
+
+    def _vp_somewhere(self, subject):
+        """Something done at a place that is not said."""
+        while True:
+            vp, kind = self.verb_phrase(subject, 0, {"t": 3, "i": 2})
+            if not vp.verb.stative and not vp.verb.notes & {"place!", "wallplace"}:
+                vp.place = None
+                return vp, kind
 
     def _vp_where(self, subject):
         place = self.place_of_noun("in")
@@ -741,19 +760,9 @@ class Writer:
             gender = next(iter(noun.fr))
             plural = noun.en in ("eye", "ear", "tooth", "knee", "shoulder", "foot")
             word = noun.en_plural if plural else noun.en
-            one = plural and not subject.plural
-            verb = make_verb("hurt", "avoir", "be", notes="s")
             owner = possessive(subject, gender, plural)[0]
-            # "her back hurts" is said of the person in French: elle a mal au dos
-            self._swap = ([owner, word], "hurt", plural or (subject.en_plural and not one))
-            if subject.pronoun or not subject.human:
-                fr = ["mal", "à", article(gender, plural), noun.fr[gender][plural]]
-                en = ["a", "pain", "in", owner, word]
-                have = make_verb("have", "avoir", "be", notes="s")
-                return VP(have, predicate=(en, lambda g, n: fr)), "state"
             fr = ["mal", "à", article(gender, plural), noun.fr[gender][plural]]
             en = ["a", "pain", "in", owner, word]
-            del verb
             have = make_verb("have", "avoir", "be", notes="s")
             return VP(have, predicate=(en, lambda g, n: fr)), "state"
         en, fr, wanted = self.pick((("wash", "se laver", "washed"), ("break", "se casser", "limb"),
@@ -799,12 +808,14 @@ class Writer:
             near = self.noun_phrase(frozenset(["settled", "building"]), determiner="the", number="s", plain=True)
             return VP(verb, place=Place(["from", *near.en], ["de", *near.fr])), "event"
         place = self.place("in" if after_en else "to", subject)
-        if en == "live" and place.en[0] == "on" and place.en[-1] == "bank":
+        while en == "live" and place.en[0] == "under":
             place = self.place("in", subject)
         vp = VP(verb, place=Place(place.en, [*place.fr, *after_fr.split()]))
         if en in ("go", "return", "walk") and not after_fr and self.chance(0.25):
-            other = self.name() if self.chance(0.6) else self.noun_phrase(
-                frozenset(["near"]), owner=subject, determiner="own", plain=True
+            other = (
+                self.name()
+                if self.chance(0.6)
+                else self.noun_phrase(frozenset(["near"]), owner=subject, determiner="own", plain=True)
             )
             vp.tail = (["with", *other.en], ["avec", *other.fr])
         return vp, "state" if en == "live" else "event"
@@ -815,8 +826,10 @@ class Writer:
         controller = subject
         indirect = None
         if frame == "order":
-            indirect = self.person_pronoun() if self.chance(0.4) else (
-                self.name() if self.chance(0.5) else self.noun_phrase(PERSON, owner=subject, plain=True)
+            indirect = (
+                self.person_pronoun()
+                if self.chance(0.4)
+                else (self.name() if self.chance(0.5) else self.noun_phrase(PERSON, owner=subject, plain=True))
             )
             controller = indirect
         inner, _ = self.verb_phrase(
@@ -839,7 +852,7 @@ class Writer:
 
     def _vp_compare(self, subject, classes, depth):
         found = self._predicate(subject.noun, subject.human)
-        if found is None or found[0].en in _NOT_COMPARED:
+        if found is None or found[0].en in (*_NOT_COMPARED, *subject.adjectives):
             return None
         adj = found[0]
         kind = self.weighted({"er": 4, "as": 2, "less": 1})
@@ -850,27 +863,20 @@ class Writer:
                                      determiner=self.weighted({"own": 1, "this": 1}))  # fmt: skip
         if other.en == subject.en:
             return None
+        than = ["que", *strong_fr(other)]
         if kind == "er":
-            if adj.better:
-                words = [adj.better]
-                en = comparative_en(adj.en)
-            else:
-                words = ["plus"]
-                en = comparative_en(adj.en)
-            add = [] if adj.better else None
-            fr = lambda g, n: (  # noqa: E731
-                [french.participle_agreement(adj.better, g, n) if g == "m" else adj.better + "e" + "s" * (n == "p")]
-                if add is not None
-                else [*words, *adj.agree(g, n == "p").split()]
-            ) + ["que", *strong_fr(other)]
-            return VP(BE, predicate=([*en, "than", *object_en(other)], fr)), "be"
-        if kind == "as":
-            return VP(BE, predicate=(["as", adj.en, "as", *object_en(other)],
-                                     lambda g, n: ["aussi", *adj.agree(g, n == "p").split(), "que",
-                                                   *strong_fr(other)])), "be"  # fmt: skip
-        return VP(BE, predicate=(["less", adj.en, "than", *object_en(other)],
-                                 lambda g, n: ["moins", *adj.agree(g, n == "p").split(), "que",
-                                               *strong_fr(other)])), "be"  # fmt: skip
+            start_en, start_fr = [*comparative_en(adj.en), "than"], "plus"
+        elif kind == "as":
+            start_en, start_fr = ["as", adj.en, "as"], "aussi"
+        else:
+            start_en, start_fr = ["less", adj.en, "than"], "moins"
+
+        def predicate(gender: str, number: str) -> Words:
+            if kind == "er" and adj.better:
+                return [adj.better_form(gender, number == "p"), *than]
+            return [start_fr, *adj.agree(gender, number == "p").split(), *than]
+
+        return VP(BE, predicate=([*start_en, *object_en(other)], predicate)), "be"
 
     def _vp_passive(self, subject, classes, depth):
         noun = subject.noun
@@ -936,10 +942,13 @@ class Writer:
             word = "not"
         front_en: Words = []
         front_fr: Words = []
-        if not word and tense in ("pres", "past", "perf", "fut") and kind in ("event", "state", "be"):
-            if self.chance(0.1):
-                vp.frequency = self._frequency(tense)
-        if self.chance(adverbials) and tense in TIMES and not (vp.frequency and tense == "pres"):
+        settled = tense in ("pres", "past", "perf", "fut") and kind in ("event", "state", "be")
+        if not word and settled and self.chance(0.1):
+            vp.frequency = self._frequency(tense)
+        if (
+            self.chance(adverbials) and tense in TIMES and word not in ("never", "no longer")
+            and not (vp.frequency and tense == "pres")
+        ):  # fmt: skip
             en, fr = self.draw.zipfian(TIMES[tense])
             en_words, fr_words = en.split(), fr.split()
             if self.chance(0.35) and question is None and not subject.elsewhere and not given:
@@ -959,7 +968,7 @@ class Writer:
             en, fr = self._duration()
             vp.tail = (vp.tail[0] + en, vp.tail[1] + fr)
         if question is not None:
-            en = [*question.split()[:0], *say_en(vp, subject, tense, word, True, self.short)]
+            en = say_en(vp, subject, tense, word, True, self.short)
             return en, say_fr(vp, subject, tense, word)
         en = say_en(vp, subject, tense, word, False, self.short)
         return front_en + en, front_fr + say_fr(vp, subject, tense, word)
@@ -968,8 +977,8 @@ class Writer:
         if tense == "perf":
             return ("already", "déjà")
         if tense == "fut":
-            return self.pick((("always", "toujours"), ("often", "souvent"), ("never_", "jamais"))[:2])
-        return self.draw.zipfian(FREQUENCY)
+            return self.pick(FREQUENCY[:2])
+        return self.draw.zipfian(FREQUENCY if tense == "pres" else FREQUENCY[:-1])
 
     def _duration(self) -> tuple[Words, Words]:
         en, fr = self.pick(NUMERALS[:9])
@@ -1000,10 +1009,9 @@ class Writer:
                 options["rien"] = 1.0
             if "person" in vp.verb.object and not vp.verb.tail:
                 options["personne"] = 1.0
-        if direct is not None and direct.en and direct.en[0] in ("every", "each", "all", "both", "several", "many",
-                                                                "few", "too", "most", "another", "a"):  # fmt: skip
-            if direct.negated is None:
-                return None
+        quantified = direct is not None and direct.en and direct.en[0] in _QUANTIFIERS
+        if quantified and direct.negated is None:
+            return None
         word = self.weighted(options)
         if word == "not" and direct is not None and direct.quantity is not None:
             return None
@@ -1015,9 +1023,35 @@ class Writer:
             return self._nobody(depth)
         if tense is None and self.chance(0.04):
             return self._misses()
+        if self.chance(0.07):
+            return self._cued(tense)
         subject = self.subject(depth)
         vp, kind = self.verb_phrase(subject, depth)
         en, fr = self.clause(subject, vp, kind, tense=tense, adverbials=adverbials)
+        return en, fr, subject
+
+    def _cued(self, tense: str | None) -> tuple[Words, Words, NP]:
+        """the singer left with her brother: la chanteuse est partie avec son frère"""
+        while True:
+            noun = self.draw.noun(PERSON)
+            if len(noun.fr) == 2:
+                break
+        subject = self.noun_phrase(
+            noun=noun, number="s", plain=True, determiner=self.weighted({"the": 5, "a": 2, "this": 1}),
+            gender="f" if self.chance(0.5) else "m",
+        )  # fmt: skip
+        vp, kind = self.verb_phrase(subject, 0, {"i": 3, "t": 3, "go": 2, "sport": 1, "a": 0.5})
+        if vp.place is not None and vp.place.en[:1] == ["at"]:
+            vp.place = None
+        with_en, with_fr = (["with"], ["avec"])
+        if self.chance(0.3):
+            vehicle = self.draw.noun(frozenset(["driven"]))
+            other = self.noun_phrase(noun=vehicle, owner=subject, determiner="own", number="s", plain=True)
+            with_en, with_fr = ["in"], ["dans"]
+        else:
+            other = self.noun_phrase(frozenset(["near", "pet"]), owner=subject, determiner="own", plain=True)
+        vp.tail = ([*with_en, *other.en], [*with_fr, *other.fr])
+        en, fr = self.clause(subject, vp, kind, tense=tense, adverbials=0.15, negation=0.05)
         return en, fr, subject
 
     def _nobody(self, depth: int) -> tuple[Words, Words, NP]:
@@ -1074,7 +1108,7 @@ class Writer:
     def sentence(self) -> tuple[str, str]:
         """One pair of lower-case sentences, tokens separated by spaces."""
         self.reset()
-        self.richness = self.weighted({0.0: 3, 0.4: 3, 1.0: 2})
+        self.richness = self.weighted({0.0: 2.5, 0.4: 3, 1.0: 3})
         depth = {0.0: 0, 0.4: 1, 1.0: 2}[self.richness]
         kind = self.weighted({
             "simple": 6.0, "because": 3.0, "when": 1.2, "coordination": 3.0, "address": 2.6, "says": 2.6,
@@ -1174,8 +1208,6 @@ class Writer:
                 tense = "pluperf"
         else:
             tense = None
-        saved = [list(words) for words in (inner.tail)]
-        del saved
         if inner.verb.en.base == "must" and tense:
             tense = "pres" if not past else "past"
             if past:
@@ -1195,8 +1227,9 @@ class Writer:
             (("whether", "si"), ("why", "pourquoi"), ("when", "quand"), ("where", "où"), ("how", "comment"))
         )
         if word_en == "where":
-            inner, kind = self.verb_phrase(inner_subject, 0, {"t": 2, "i": 2}) if inner_subject.human else (inner, kind)
-            inner.place = None
+            while not inner_subject.human:
+                inner_subject = self.subject(0)
+            inner, kind = self._vp_somewhere(inner_subject)
         tense = ("past" if past else None) if word_en != "when" else ("past" if past else "fut")
         if past and not inner.verb.stative:
             tense = "pluperf" if word_en != "when" else "cond"
@@ -1419,7 +1452,7 @@ class Writer:
         where = self.weighted({"": 2, "of": 3})
         if where:
             group = self.noun_phrase(frozenset(["settled"]), determiner="the", number="s", plain=True)
-            np_en += ["in", *group.en]
+            np_en += ["on" if group.noun.en == "island" else "in", *group.en]
             np_fr += ["de", *group.fr]
         np = NP(np_en, np_fr, gender, human=False, noun=noun, single=False)
         if self.chance(0.5):
@@ -1429,7 +1462,7 @@ class Writer:
             )  # fmt: skip
             if classes == PERSON and subject.gender != gender:
                 subject.gender = gender
-                names = [name for name, sex in NAMES if sex == gender]
+                names = [name for name, sex in NAMES if sex == gender and name not in self.names]
                 subject.en = subject.fr = [self.pick(names)]
             vp = VP(BE, predicate=(np.en, lambda g, n: np.fr))
             tense = self.weighted({"pres": 4, "past": 1})
@@ -1457,7 +1490,7 @@ class Writer:
     def _choose_address(self) -> tuple[Words, Words]:
         """Sets who "you" is, and gives how they are called."""
         if self.chance(0.4):
-            name, gender = self.draw.zipfian(NAMES)
+            name, gender = self.new_name()
             self.address = NP(["you"], ["tu"], gender, person=2, human=True, pronoun=True)
             return [name], [name]
         en, fr, kind, gender = self.draw.zipfian(VOCATIVES)
@@ -1489,9 +1522,7 @@ class Writer:
 
     def _command(self, depth):
         subject = self.you()
-        vp, _ = self.verb_phrase(
-            subject, depth, {"i": 1.5, "t": 4.0, "a": 0.8, "de": 0.5, "d": 3.0, "go": 0.8}
-        )
+        vp, _ = self.verb_phrase(subject, depth, {"i": 1.5, "t": 4.0, "a": 0.8, "de": 0.5, "d": 3.0, "go": 0.8})
         tries = 0
         while (vp.verb.stative or vp.verb.fixed or vp.verb.frame in ("de", "a0", "p:dans")
                or vp.verb.fr in ("mourir", "venir", "arriver")) and tries < 10:  # fmt: skip
@@ -1537,9 +1568,7 @@ class Writer:
                                                   ("how", "comment")))  # fmt: skip
             vp, how = self.verb_phrase(subject, 0, {"i": 2, "t": 4, "d": 1.5, "a": 0.5})
             if word_en == "where":
-                vp.place = None
-                while "place!" in vp.verb.notes:
-                    vp, how = self.verb_phrase(subject, 0, {"i": 2, "d": 1})
+                vp, how = self._vp_somewhere(subject)
             tense = self.tense(how)
             if tense in ("usedto", "just", "perf") or (word_en == "when" and tense in ("prog", "pres")):
                 tense = "past"
@@ -1574,6 +1603,7 @@ class Writer:
 
 
 _PASSIVE = make_verb("be", "être", "be")
+_QUANTIFIERS = {"every", "each", "all", "both", "several", "many", "few", "too", "most", "another", "a"}
 _BECOMING = {"rich", "famous", "old", "angry", "sad", "happy", "sick", "crazy", "jealous", "strong", "nervous"}
 
 

@@ -43,6 +43,11 @@ class Adjective:
     def agree(self, gender: str, plural: bool) -> str:
         return self.fr[(gender == "f") + 2 * plural]
 
+    def better_form(self, gender: str, plural: bool) -> str:
+        """The irregular comparative, agreed: meilleur, meilleures; pire, pires."""
+        form = self.better if gender == "m" or self.better.endswith("e") else self.better + "e"
+        return form + "s" * plural
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -150,8 +155,7 @@ def verbs() -> tuple[Verb, ...]:
 def clause_verbs() -> tuple[Verb, ...]:
     """Verbs that take a clause, a question or an infinitive."""
     return tuple(
-        make_verb(en, fr, frame, "person", "", notes, link)
-        for en, fr, frame, link, notes in _rows("clause_verbs.tsv")
+        make_verb(en, fr, frame, "person", "", notes, link) for en, fr, frame, link, notes in _rows("clause_verbs.tsv")
     )
 
 
@@ -214,9 +218,11 @@ class Drawer:
         found = self._list(
             "verb",
             (subject, frames, objects),
-            lambda verb: verb.frame in frames
-            and (subject is None or verb.subject & subject)
-            and (objects is None or verb.object & objects),
+            lambda verb: (
+                verb.frame in frames
+                and (subject is None or verb.subject & subject)
+                and (objects is None or verb.object & objects)
+            ),
             verbs,
         )
         return self.zipfian(found) if found else None

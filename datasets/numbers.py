@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+from functools import cache
 
 from .dataset import Dataset, draw_parts
 
 HIGHEST = 999_999
 
 
+@cache
 def spell(number: int, language: str) -> str:
     """A number from 0 to 999,999 in words; in English and French, hyphens and commas become spaces."""
     from num2words import num2words
@@ -48,7 +50,12 @@ def load_numbers(
         return spell(number, "en"), spell(number, target)
 
     train, valid, test = draw_parts(draw, (size, valid_size, test_size), "numbers")
-    options = dict(size=size, valid_size=valid_size, test_size=test_size, max_digits=max_digits, seed=seed)
-    return Dataset(
-        "numbers", train, valid, test, "en", target, "word", "char" if target == "de" else "word", options
-    )
+    options = {
+        "size": size,
+        "valid_size": valid_size,
+        "test_size": test_size,
+        "max_digits": max_digits,
+        "seed": seed,
+    }
+    unit = "char" if target == "de" else "word"
+    return Dataset("numbers", train, valid, test, "en", target, "word", unit, options)

@@ -32,7 +32,7 @@ class NP:
     negated: tuple[Words, Words] | None = None  # what it becomes as the object of a negated verb
     noun: Noun | None = None
     quantity: Words | None = None  # "three of them": en ... trois
-    heard_gender: bool = True  # whether English shows the gender too
+    adjectives: tuple[str, ...] = ()
     elsewhere: bool = False  # "nobody", "nothing": French ne without pas
     single: bool = False  # can be referred to again
 
@@ -92,9 +92,7 @@ _RANK = {"me": 1, "te": 1, "se": 1, "nous": 1, "vous": 1, "le": 2, "la": 2, "les
 def refer(np: NP) -> NP:
     """The pronoun that takes up a noun phrase of the third person."""
     fr = ("elle" if np.gender == "f" else "il") + ("s" if np.plural else "")
-    return NP(
-        [np.pronoun_en], [fr], np.gender, np.plural, np.en_plural, 3, np.human, pronoun=True, noun=np.noun
-    )
+    return NP([np.pronoun_en], [fr], np.gender, np.plural, np.en_plural, 3, np.human, pronoun=True, noun=np.noun)
 
 
 # ---------------------------------------------------------------- verb phrases
@@ -165,9 +163,7 @@ def _agreement_en(subject: NP) -> str:
     return "1s" if subject.person == 1 else "3s"
 
 
-def english_verb(
-    verb: Verb, subject: NP, tense: str, supported: bool
-) -> tuple[Words, Words]:
+def english_verb(verb: Verb, subject: NP, tense: str, supported: bool) -> tuple[Words, Words]:
     """(auxiliaries, main verb) of a finite verb; `supported` asks for do (questions, negation)."""
     forms, agreement = verb.en, _agreement_en(subject)
     if forms.base == "can":
@@ -369,7 +365,7 @@ def gerund_fr(vp: VP, subject: NP) -> Words:
 def _participle(vp: VP, subject: NP, agreement: tuple[str, str] | None) -> str:
     verb = vp.verb
     form = french.participle(verb.fr)
-    if verb.auxiliary == "être" and not ("indirect" in verb.notes):
+    if verb.auxiliary == "être" and "indirect" not in verb.notes:
         return french.participle_agreement(form, *subject.agreement)
     if agreement and verb.frame not in ("a", "a0", "de"):
         return french.participle_agreement(form, *agreement)

@@ -4,8 +4,8 @@ The first entries of each list are drawn oftenest.
 """
 
 NAMES = (
-    ("paul", "m"), ("marie", "f"), ("thomas", "m"), ("anne", "f"), ("louis", "m"), ("sophie", "f"), ("pierre", "m"),
-    ("claire", "f"), ("hugo", "m"), ("emma", "f"), ("antoine", "m"), ("julie", "f"), ("martin", "m"),
+    ("paul", "m"), ("marie", "f"), ("thomas", "m"), ("anne", "f"), ("louis", "m"), ("sophie", "f"), ("philippe", "m"),
+    ("cécile", "f"), ("hugo", "m"), ("emma", "f"), ("antoine", "m"), ("julie", "f"), ("martin", "m"),
     ("alice", "f"), ("simon", "m"), ("hélène", "f"), ("victor", "m"), ("louise", "f"), ("olivier", "m"),
     ("chloé", "f"), ("lucas", "m"), ("isabelle", "f"), ("henri", "m"), ("nathalie", "f"),
 )  # fmt: skip
@@ -127,7 +127,7 @@ VOCATIVES = (
     ("ladies and gentlemen", "mesdames et messieurs", "plural", "m"), ("girls", "les filles", "plural", "f"),
     ("my son", "mon fils", "tu", "m"), ("your majesty", "votre majesté", "vous", "f"),
     ("gentlemen", "messieurs", "plural", "m"), ("my daughter", "ma fille", "tu", "f"),
-    ("grandpa", "papi", "tu", "m"), ("ladies", "mesdames", "plural", "f"), ("boys", "les garçons", "plural", "m"),
+    ("grandpa", "papy", "tu", "m"), ("ladies", "mesdames", "plural", "f"), ("boys", "les garçons", "plural", "m"),
     ("officer", "monsieur =le agent", "vous", "m"), ("darling", "ma chérie", "tu", "f"),
 )  # fmt: skip
 
@@ -139,3 +139,9 @@ WEATHER = (
     ("be", "être", "midnight", "minuit"), ("be", "être", "three o'clock", "trois heures"),
     ("be", "être", "eight o'clock", "huit heures"),
 )  # fmt: skip
+
+_EN_ALWAYS = {"french", "english", "german", "italian", "spanish", "american"}
+_EN_ALWAYS |= {day + ending for day, _ in _WEEKDAYS for ending in ("", "s")}
+_PROPER = {name for name, _ in NAMES}
+PROPER_EN = _PROPER | _EN_ALWAYS | {row[0] for row in (*CITIES, *COUNTRIES)} | {month for month, _ in _MONTHS}
+PROPER_FR = _PROPER | {row[1] for row in (*CITIES, *COUNTRIES)}
