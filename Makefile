@@ -54,7 +54,7 @@ grade-demo: $(BUILT)
 	cd demo && nbgrader generate_assignment $(DEMO) --quiet
 	attn sample-class $(DEMO) --students 30 --course demo
 	attn grade $(DEMO) --course demo
-	cd demo && nbgrader generate_feedback $(DEMO) --quiet && nbgrader export --quiet
+	cd demo && nbgrader generate_feedback $(DEMO) --quiet
 	attn report $(DEMO) --course demo
 
 clean:
