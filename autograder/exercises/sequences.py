@@ -72,9 +72,12 @@ def _(rng):
     yield case("other scripts", f"{pick(rng, 'МОСКВА', 'Анна')} 東京 {word} {pick(rng, 'μικρό', 'καλό')}; Ñandú")
     yield case("a sharp s", f"{word} Straße, {pick(rng, 'groß', 'Fuß')}").because("`str.lower` leaves ß as it is")
     yield case("the curly apostrophe", f"l\u2019été {word} c\u2019est").because("U+2019 is not the apostrophe U+0027")
-    yield case("an underscore", f"snake_{word} _x_").because("the underscore is neither a letter nor a digit")
+    yield case("an underscore", f"snake_{word} _x_ a__b").because("an underscore is neither a letter nor a digit")
     yield case("signs", f"5€ + 10% = #{word} @home «{word}» 🙂")
-    yield case("digits of other kinds", f"{word} m² ½ {pick(rng, '٣٤', '४२')}")
+    yield case("digits of other kinds", f"{word} m² 2½ {pick(rng, '٣٤', '४२')}").because(
+        "`str.isalnum` accepts all of these"
+    )
+    yield case("other quotes", f"`{word}` ´a´ “b” ‘c’ rock\u2018n\u2019roll").because("only U+0027 belongs to words")
 
 
 @tokenize.aspect("white space", points=1)
