@@ -214,7 +214,7 @@ def test_what_is_graded_is_kept(course, monkeypatch, capsys, trouble):
 
 
 def test_killed_in_the_middle(course):
-    command = [sys.executable, "-m", "autograder.cli", "grade", LESSON, "--course", str(course)]
+    command = [sys.executable, "-m", "autograder", "grade", LESSON, "--course", str(course)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while len(graded(course)) < 3 and time.monotonic() < until:

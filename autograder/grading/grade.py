@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         results = grader.grade(args.workers or len(os.sched_getaffinity(0)), args.scheduler)
     except (SandboxError, PermissionError, FileNotFoundError) as error:
         raise Problem(str(error)) from None
-    print(table(results.values()))
+    print(table(results.values(), deserved(args.course, args.lesson)))
     if grader.failed:
         print(f"\nNot graded, because the grader itself failed: {', '.join(grader.failed)}. Run it again.")
     if args.json:
@@ -98,7 +98,7 @@ class ClassGrader:
                 marking = on_cluster(self.assignment, tasks, scheduler)
             else:
                 marking = locally(self.assignment, tasks, workers)
-            bar = tqdm(marking, total=len(due), unit="submission", disable=not progress, smoothing=0)
+            bar = tqdm(marking, total=len(due), unit="submission", disable=not (progress and due), smoothing=0)
             try:
                 for student, marked in bar:
                     if marked is None:
@@ -197,19 +197,29 @@ def prepare(assignment) -> None:
         exam(exercise, assignment.seeds[name]).mistakes  # noqa: B018
 
 
-def table(summaries) -> str:
-    """Student, score and what failed."""
-    rows = []
+def deserved(root: Path, lesson: str) -> dict[str, float]:
+    """What the students of a made-up class deserve; empty for a real one."""
+    from autograder.grading.sample import deserved_path
+
+    path = deserved_path(root, lesson)
+    return {name: told["score"] for name, told in json.loads(path.read_text()).items()} if path.exists() else {}
+
+
+def table(summaries, deserved: dict[str, float] | None = None) -> str:
+    """Student, score and what failed; for a made-up class what each deserves, too."""
+    deserved, rows = deserved or {}, []
     for each in summaries:
         failed = [f"{e['name']} ({', '.join(e['failed'])})" for e in each["exercises"] if e["failed"]]
         if each["problem"]:
             failed = [each["problem"]]
         elif failed and all(e["score"] == 0 for e in each["exercises"]):
             failed = ["everything"]
-        rows.append((each["student"], f"{each['score']:g} / {each['max_score']:g}", "; ".join(failed)))
-    widths = [max([len(row[i]) for row in rows] + [7]) for i in range(2)]
-    lines = [f"{'student':<{widths[0]}}  {'score':>{widths[1]}}  what failed"]
-    lines += [f"{name:<{widths[0]}}  {score:>{widths[1]}}  {_short(failed)}" for name, score, failed in rows]
+        worth = f"{deserved[each['student']]:g}" if each["student"] in deserved else ""
+        rows.append((each["student"], f"{each['score']:g} / {each['max_score']:g}", worth, "; ".join(failed)))
+    names, scores = (max([len(row[i]) for row in rows] + [7]) for i in range(2))
+    lines = [f"{'student':<{names}}  {'score':>{scores}}{'  deserved' if deserved else ''}  what failed"]
+    for name, score, worth, failed in rows:
+        lines.append(f"{name:<{names}}  {score:>{scores}}{f'  {worth:>8}' if deserved else ''}  {_short(failed)}")
     return "\n".join(lines)
 
 
