@@ -464,8 +464,8 @@ np.testing.assert_allclose(by_hand, [np.exp(-0.5) / (1 + np.exp(-0.5))])
 check("kernel_regression", kernel_regression)
 
 # %% [markdown]
-# Three bandwidths on the readings from the beginning. Then the comparison that the beginning promised, over five seeds: the error
-# is measured against the truth, on 201 moments that were not among the readings.
+# Three bandwidths, on the readings that the lesson began with. Then all methods compared over five seeds: the error is
+# measured against the truth, at 201 moments that were not among the readings.
 
 # %% tags=["skip-grading"]
 fig, axes = plt.subplots(1, 3, figsize=(13, 3.2), sharey=True, layout="constrained")
