@@ -262,7 +262,7 @@ def harmless_markdown(text: str) -> str:
 def harmless_tex(text: str) -> str:
     """Text without the TeX commands that MathJax turns into links, styles or extensions."""
     return re.sub(
-        r"\\(href|require|style|class|cssId|data|unicode|html\w*|url|def|newcommand|let)(?![a-z])", r"\1", text
+        r"\\+(href|require|style|class|cssId|data|unicode|html\w*|url|def|newcommand|let)(?![a-z])", r"\1", text
     )
 
 

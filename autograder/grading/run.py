@@ -62,7 +62,7 @@ def grade(
     if submission.problem:
         result.reports = {i: unanswered(named[i], submission.problem) for i in checks}
         return result
-    fatal: set[int] = set()
+    fatal: dict[int, str] = {}  # cells that ended a process, and how
     end = began + limits.submission_seconds
     for _ in range(RESTARTS_AT_MOST):
         left = end - time.monotonic()
@@ -127,7 +127,9 @@ class Pass:
             if step.role == "check":
                 if i in wanted and i not in self.reports:
                     self.reports[i] = self.judge(wanted[i], seeds[step.exercise])
-            elif step.kind == "code" and step.role != "skipped" and i not in self.fatal and not self._done(step):
+            elif i in self.fatal:
+                self.trouble[step.exercise] = self.fatal[i]
+            elif step.kind == "code" and step.role != "skipped" and not self._done(step):
                 self.cell(i, step)
             if self.ended:
                 return
@@ -144,8 +146,8 @@ class Pass:
                 raise wire.WireError("not an answer")
         except (Dead, wire.WireError, KeyError, TypeError) as trouble:
             self.ended = True
-            self.fatal.add(self.before if isinstance(trouble, Unasked) and self.before is not None else i)
-            self.trouble[step.exercise] = f"the end of the process ({plain_text(str(trouble), 200)})"
+            to_blame = self.before if isinstance(trouble, Unasked) and self.before is not None else i
+            self.fatal[to_blame] = f"the end of the process ({plain_text(str(trouble), 200)})"
             return
         self.before = i
         told = ""
