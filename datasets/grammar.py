@@ -463,7 +463,7 @@ class Writer:
             else:
                 en, fr = "in", "dans"
             if kind == "to" and fr == "sur":
-                fr = "à" if near.en[0] == "the" else "sur"
+                fr = "à" if near.en[0] == "the" and noun.en in ("beach", "mountain") else "sur"
         return Place([*en.split(), *near.en], [*fr.split(), *near.fr])
 
     # ------------------------------------------------------------ relative clauses
@@ -792,7 +792,8 @@ class Writer:
     def _vp_go(self, subject, classes, depth):
         en, fr, be, after_en, after_fr = self.draw.zipfian(
             (
-                ("go", "aller", True, "", ""), ("live", "habiter", False, "in", ""), ("come", "venir", True, "from", ""),
+                ("go", "aller", True, "", ""), ("live", "habiter", False, "in", ""), 
+                ("come", "venir", True, "from", ""),
                 ("return", "retourner", True, "", ""), ("walk", "aller", True, "", "à pied"),
                 ("drive", "aller", True, "", "en voiture"), ("arrive", "arriver", True, "in", ""),
                 ("stay", "rester", True, "in", ""),
@@ -923,8 +924,11 @@ class Writer:
         """A finite clause in both languages, with its tense, negation and adverbs drawn here."""
         given = tense is not None
         tense = tense or self.tense(kind)
-        if vp.verb.en.base == "must":
-            tense = tense if tense == "subj" else "pres"
+        if vp.verb.en.base == "must" and tense not in ("pres", "subj"):
+            if given:
+                vp = replace(vp, verb=HAVE_TO)
+            else:
+                tense = "pres"
         if vp.verb.en.base == "can" and tense in ("prog", "perf", "pastprog", "goingto", "just", "pluperf", "usedto"):
             tense = "pres"
         if vp.verb.stative and tense in ("prog", "pastprog", "just", "goingto", "pluperf", "perf") and not given:
@@ -945,10 +949,8 @@ class Writer:
         settled = tense in ("pres", "past", "perf", "fut") and kind in ("event", "state", "be")
         if not word and settled and self.chance(0.1):
             vp.frequency = self._frequency(tense)
-        if (
-            self.chance(adverbials) and tense in TIMES and word not in ("never", "no longer")
-            and not (vp.frequency and tense == "pres")
-        ):  # fmt: skip
+        timeless = "live" in vp.verb.notes or word in ("never", "no longer") or (vp.frequency and tense == "pres")
+        if self.chance(adverbials) and tense in TIMES and not timeless:
             en, fr = self.draw.zipfian(TIMES[tense])
             en_words, fr_words = en.split(), fr.split()
             if self.chance(0.35) and question is None and not subject.elsewhere and not given:
@@ -1154,6 +1156,8 @@ class Writer:
             vp2, kind2 = self.verb_phrase(two, 0)
             en2, fr2 = self.clause(two, vp2, kind2, tense="fut", adverbials=0.0)
         else:
+            while kind == "passive":
+                vp, kind = self.verb_phrase(one, 0)
             background = "pastprog" if kind == "event" and not vp.verb.stative else "past"
             en, fr = say_en(vp, one, background), say_fr(vp, one, background)
             two = self.antecedent(human=True) or self.subject(0)
@@ -1211,7 +1215,7 @@ class Writer:
         if inner.verb.en.base == "must" and tense:
             tense = "pres" if not past else "past"
             if past:
-                inner.verb = make_verb("have to", "devoir", "inf", notes="s")
+                inner.verb = HAVE_TO
         if inner.verb.en.base == "can" and tense in ("pluperf", "pastprog"):
             tense = "past"
         en2, fr2 = self.clause(inner_subject, inner, kind, tense=tense, adverbials=0.0 if tense else 0.15)
@@ -1226,7 +1230,7 @@ class Writer:
         word_en, word_fr = self.draw.zipfian(
             (("whether", "si"), ("why", "pourquoi"), ("when", "quand"), ("where", "où"), ("how", "comment"))
         )
-        if word_en == "where":
+        if word_en in ("where", "how", "when"):
             while not inner_subject.human:
                 inner_subject = self.subject(0)
             inner, kind = self._vp_somewhere(inner_subject)
@@ -1236,7 +1240,7 @@ class Writer:
         if kind == "modal" or inner.verb.en.base == "must":
             tense = "pres" if not past else "past"
             if inner.verb.en.base == "must" and past:
-                inner.verb = make_verb("have to", "devoir", "inf", notes="s")
+                inner.verb = HAVE_TO
         en2, fr2 = self.clause(inner_subject, inner, kind, tense=tense, adverbials=0.0, negation=0.05)
         negation = "not" if self.chance(0.35) and vp.verb.en.base in ("know", "understand") else None
         tense = "past" if past else "pres"
@@ -1252,7 +1256,7 @@ class Writer:
         vp2, kind2 = self.verb_phrase(two, max(depth - 1, 0))
         shape = self.weighted({"real": 4, "unreal": 3, "past": 1.5})
         if vp.verb.en.base == "must":
-            vp = VP(make_verb("have to", "devoir", "inf", notes="s"), infinitive=vp.infinitive)
+            vp = VP(HAVE_TO, infinitive=vp.infinitive)
         if vp2.verb.en.base in ("must", "can"):
             shape = "real"
         if shape == "real":
@@ -1448,6 +1452,8 @@ class Writer:
         form = adj.agree(gender, False).split()
         word = noun.fr[gender][0].split()
         np_en = ["the", *best, *noun.en.split()]
+        if adj.before and form[0] in ("beau", "nouveau", "vieux"):
+            form = ["=" + form[0]]
         np_fr = [the, "plus", *form, *word] if adj.before else [the, *word, the.lstrip("="), "plus", *form]
         where = self.weighted({"": 2, "of": 3})
         if where:
@@ -1603,6 +1609,7 @@ class Writer:
 
 
 _PASSIVE = make_verb("be", "être", "be")
+HAVE_TO = make_verb("have to", "devoir", "inf", notes="s")
 _QUANTIFIERS = {"every", "each", "all", "both", "several", "many", "few", "too", "most", "another", "a"}
 _BECOMING = {"rich", "famous", "old", "angry", "sad", "happy", "sick", "crazy", "jealous", "strong", "nervous"}
 

@@ -61,7 +61,7 @@ class Server:
         return None
 
 
-@pytest.fixture()
+@pytest.fixture
 def server():
     server = Server()
     server.files["/file"] = CONTENT
@@ -164,7 +164,7 @@ def test_offline(server, tmp_path):
 # ---------------------------------------------------------------- Multi30k and Tatoeba
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_multi30k(server, tmp_path, monkeypatch):
     """Three tiny parts in two languages on the server, with their checksums in the table."""
     table = {}
