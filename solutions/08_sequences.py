@@ -370,22 +370,20 @@ lengths = [len(source) for source, _ in train]
 order = np.random.default_rng(0).permutation(len(train)).tolist()
 at_random = [order[start : start + 32] for start in range(0, len(order), 32)]
 by_length = list(batches_by_length(lengths, 32, seed=0))
-similar = sorted(by_length, key=lambda batch: max(lengths[i] for i in batch))[len(by_length) // 2]
-figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharex=True, sharey=True, layout="constrained")
-for ax, name, batch, batches in zip(
-    axes, ("at random", "by length"), (at_random[0], similar), (at_random, by_length), strict=True
-):
-    rows, row_lengths = pad_batch([encode(train[i][0], english) for i in batch])
-    real = torch.arange(rows.shape[1]) < row_lengths[:, None]
-    ax.imshow(~real, cmap="cividis", aspect="auto", vmin=0, vmax=1)
-    ax.set(title=f"{name}: {padding(batches):.0%} padding", xlabel="position")
+figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
+for ax, name, batches in zip(axes, ("at random", "by length"), (at_random, by_length), strict=True):
+    rows, row_lengths = pad_batch([encode(train[i][0], english) for i in batches[1]])
+    padded = torch.arange(rows.shape[1]) >= row_lengths[:, None]
+    ax.imshow(padded, cmap="cividis", aspect="auto", vmin=0, vmax=1)
+    ax.set(title=f"{name}: {padding(batches):.0%} of all cells is padding", xlabel="position")
 axes[0].set_ylabel("sentence")
 plt.show()
 
 # %% [markdown]
 # **What you see.** Two pictures of a batch, a row for each sentence; dark cells are words, light cells are padding. On
-# the left the rows end everywhere and much of the rectangle is light. On the right all rows end within a few cells of
-# each other, and almost all of it is dark. The titles say how much of all batches is padding.
+# the left the rows end everywhere, and much of the rectangle is light: one long sentence is enough. On the right all
+# rows end within a cell or two of each other, and almost all of it is dark. The titles count all batches of the corpus,
+# not only the one in the picture.
 
 # %% [markdown]
 # ## 6. What the decoder reads, and what it should say
