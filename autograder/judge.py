@@ -83,6 +83,7 @@ class Exam:
 
     def __init__(self, exercise: Exercise, seed: int | None):
         self.exercise = exercise
+        self.seed = seed
         public = seed is None
         self.questions = [] if public else list(exam(exercise, None).questions)
         self.questions += [
@@ -119,14 +120,19 @@ def judge(
     Of cases that are not shown, nothing is told of their data, nor anything that the student's code could word.
     """
     sheet = exam(exercise, seed)
-    answers = _answers(sheet, ask)
+    return report_on(sheet, _answers(sheet, ask), show_hidden, show_public)
+
+
+def report_on(sheet: Exam, answers: list[Answer], show_hidden: bool = True, show_public: bool = True) -> Report:
+    """The report on a student's answers to all questions of an exam; see `judge`."""
+    exercise = sheet.exercise
     problems = _problems(sheet, answers)
     shown = {True: show_hidden, False: show_public}
     aspects = [_result(sheet, aspect, answers, problems, shown) for aspect in exercise.aspects]
-    report = Report(exercise.name, aspects, seed=seed)
+    report = Report(exercise.name, aspects, seed=sheet.seed)
     if not report.passed:
         report.message = _overall(sheet, answers)
-        if seed is not None:
+        if sheet.seed is not None:
             report.misconception, report.hint = _recognize(sheet, answers, problems)
     if show_hidden and any(answer.printed for answer in answers):
         text = next(answer.printed for answer in answers if answer.printed).strip()

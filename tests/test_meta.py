@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder import lessons
-from autograder.judge import exam, judge
+from autograder.judge import exam, judge, report_on
 from autograder.probe import prober
 
 SEEDS = range(1, 1 + int(os.environ.get("ATTN_SEEDS", 20)))
@@ -88,8 +88,8 @@ def test_solution_and_equivalents_pass(lesson, name):
 def test_misconceptions_are_rejected_and_named(lesson, name):
     exercise = lessons.find(name)
     for seed in SEEDS:
-        for mistake in exercise.misconceptions:
-            report = judge(exercise, seed, prober(mistake.implementation))
+        sheet = exam(exercise, seed)
+        for mistake, (answers, _) in zip(exercise.misconceptions, sheet.mistakes, strict=True):
+            report = report_on(sheet, answers)
             assert not report.passed, f"seed {seed}: passes although {mistake.name}"
             assert report.misconception == mistake.name, f"seed {seed}, {mistake.name}: {report}"
-        exam.cache_clear()
