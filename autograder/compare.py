@@ -1,7 +1,9 @@
 """Is a student's value the expected one? One sentence says what is wrong, another shows the numbers."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from numbers import Number
 
 import numpy as np
@@ -23,11 +25,11 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with an answer: `text` gives away no number, `numbers` does."""
+    """What is wrong with an answer: `text` gives away no number, `numbers()` does, worked out only when asked."""
 
     kind: str
     text: str
-    numbers: str = ""
+    numbers: Callable[[], str] = str
     picture: tuple | None = None
 
 
@@ -48,7 +50,9 @@ def compare(expected, actual, tolerance: Tolerance, part: str = "") -> Problem |
     if type(actual) is not type(expected):
         return Problem("type", f"{_it(part)} {describe(actual)}; {describe(expected)} was expected.")
     if actual != expected:
-        return Problem("value", f"{_it(part)} another value than expected.", f"Expected {expected!r}, not {actual!r}.")
+        return Problem(
+            "value", f"{_it(part)} another value than expected.", lambda: f"Expected {expected!r}, not {actual!r}."
+        )
     return None
 
 
@@ -86,13 +90,13 @@ def _compare_sequences(expected, actual, tolerance, part):
         return Problem(
             "length",
             f"{_it(part)} a {type(actual).__name__} of {len(actual)}; {len(expected)} were expected.",
-            f"Expected {show(expected)}, not {show(actual)}.",
+            lambda: f"Expected {show(expected)}, not {show(actual)}.",
         )
     for index, (want, have) in enumerate(zip(expected, actual, strict=True)):
         problem = compare(want, have, tolerance, _within(part, f"[{index}]"))
         if problem:
             if part == "" and not isinstance(want, (np.ndarray, Tensor)):
-                return Problem(problem.kind, problem.text, f"Expected {show(expected)}, not {show(actual)}.")
+                return Problem(problem.kind, problem.text, lambda: f"Expected {show(expected)}, not {show(actual)}.")
             return problem
     return None
 
@@ -102,10 +106,16 @@ def _compare_dicts(expected, actual, tolerance, part):
         return Problem("type", f"{_it(part)} {describe(actual)}; a dict was expected.")
     for key in expected:
         if key not in actual:
-            return Problem("keys", f"{part or 'The dict'} lacks a key.", f"The key {key!r} is missing.")
+            return Problem(
+                "keys", f"{part or 'The dict'} lacks a key.", partial("The key {!r} is missing.".format, key)
+            )
     for key in actual:
         if key not in expected:
-            return Problem("keys", f"{part or 'The dict'} has a key too many.", f"The key {key!r} is not expected.")
+            return Problem(
+                "keys",
+                f"{part or 'The dict'} has a key too many.",
+                partial("The key {!r} is not expected.".format, key),
+            )
     for key, want in expected.items():
         problem = compare(want, actual[key], tolerance, _within(part, f"[{key!r}]"))
         if problem:
@@ -198,13 +208,17 @@ def _value_problem(want, have, bad, part, picture):
     if want.ndim and want.shape[-1] <= SHOWN_AT_MOST:
         row, name = index[:-1], _index(index[:-1])
         place = f"Row {name}" if row else "It"
-        numbers = f"{place} should be {show(want[row])}; yours is {show(have[row])}."
+        told = (f"{place} should be", want[row], have[row])
     elif want.ndim:
-        numbers = f"At {_index(index)} it should be {show(want[index])}; yours is {show(have[index])}."
+        told = (f"At {_index(index)} it should be", want[index], have[index])
     else:
-        numbers = f"It should be {show(want[()])}; yours is {show(have[()])}."
+        told = ("It should be", want[()], have[()])
     matrix = picture and want.ndim >= 2 and max(want.shape[-2:]) <= 16 and want.dtype.kind in "bf"
-    return Problem(kind, text, numbers, (want[index[:-2]], have[index[:-2]]) if matrix else None)
+    return Problem(kind, text, partial(_pair, *told), (want[index[:-2]], have[index[:-2]]) if matrix else None)
+
+
+def _pair(place: str, want, have) -> str:
+    return f"{place} {show(want)}; yours is {show(have)}."
 
 
 def _index(index) -> str:

@@ -148,13 +148,15 @@ def unanswered(exercise: Exercise, message: str) -> Report:
 
 def _answers(sheet: Exam, ask) -> list[Answer]:
     answers: list[Answer] = []
+    timeouts = 0
     for question in sheet.questions:
         if answers and answers[-1].outcome in ("lost", "skipped"):
             answers.append(answers[-1])
-        elif sum(answer.outcome == "timeout" for answer in answers) >= TIMEOUTS_AT_MOST:
+        elif timeouts >= TIMEOUTS_AT_MOST:
             answers.append(Answer("skipped", message="Not tried, because two earlier calls ran out of time."))
         else:
             answers.append(_ask(ask, question.request))
+            timeouts += answers[-1].outcome == "timeout"
     return answers
 
 
@@ -347,7 +349,7 @@ def _raised(answer: Answer, wanted) -> Problem:
     error = answer.error if isinstance(vars(builtins).get(answer.error), type) else "an error"
     place = f"At your line {answer.where[0]}, `{answer.where[1]}`: " if answer.where else ""
     instead = f"It should raise {wanted.__name__}, but it" if wanted else "It"
-    return Problem("raised", f"{instead} raised {error}.", f"{place}{answer.error}: {answer.message}")
+    return Problem("raised", f"{instead} raised {error}.", lambda: f"{place}{answer.error}: {answer.message}")
 
 
 def _wrong_value(exercise, question, answer) -> Problem | None:
@@ -425,7 +427,7 @@ def _misbehaved(exercise, question, answer) -> Problem | None:
         return Problem(
             "warning",
             f"It emitted a warning on valid input: {answer.warnings[0].split(':')[0]}.",
-            answer.warnings[0],
+            lambda: answer.warnings[0],
         )
     return None
 
@@ -471,7 +473,7 @@ def _message(exercise: Exercise, question: Question, problem: Problem, open_: bo
         which = " (a hidden case)" if question.hidden else ""
         return f"{case.label}{which}: {FIXED_WORDS.get(problem.kind, 'It is not as expected.')}"
     call = _built(exercise, case) if problem.kind == "parameters" else _called(exercise, case)
-    parts = [f"{case.label}: called {call}.", problem.text, problem.numbers]
+    parts = [f"{case.label}: called {call}.", problem.text, problem.numbers()]
     if case.reason and problem.kind not in ("changed", "stale", "warning", "dtype"):
         parts.append(f"That is because {case.reason}.")
     return " ".join(part for part in parts if part)
