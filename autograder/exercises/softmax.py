@@ -704,6 +704,8 @@ def _(rng):
     yield case("temperature 0.5", rng.normal(size=(3, 4)), 0.5)
     yield case("temperature 2.0", rng.normal(size=(3, 4)), 2.0)
     yield case("temperature 1.0", rng.normal(size=(3, 4)), 1.0)
+    yield case("a temperature with many digits", rng.normal(size=(3, 4)), float(rng.uniform(0.1, 0.9)))
+    yield case("a higher temperature with many digits", rng.normal(size=(3, 4)), float(rng.uniform(1.1, 5)))
     yield case("temperature 3, an int", rng.normal(size=(3, 4)), 3)
     yield case("temperature 0.1, one line", rng.normal(size=5), 0.1)
     yield case("temperature 7.5, three axes", rng.normal(size=(2, 3, 4)), temperature=7.5)
