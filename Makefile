@@ -12,6 +12,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 LAB_ARGS ?=
 DEMO ?= 03_masking
+PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test build lint lessons grade-demo clean
@@ -30,7 +31,7 @@ lab: $(BUILT)
 
 test: $(WORK) lint
 	attn build --check
-	pytest
+	pytest $(PARALLEL)
 
 build: $(LEARN)
 	attn build
@@ -45,7 +46,7 @@ lint: $(WORK)
 	ruff format --check
 
 lessons: $(WORK)
-	ATTN_QUICK=0 pytest tests/test_lessons.py
+	ATTN_QUICK=0 OMP_NUM_THREADS=2 pytest tests/test_lessons.py
 
 # In a folder of its own, so that made-up students do not meet real ones.
 grade-demo: $(BUILT)

@@ -14,6 +14,16 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# These files grade a class or start a browser once for all their tests: one process runs all of such a file.
+TOGETHER = {"test_attacks", "test_browser", "test_grading"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def require(found: object, what: str) -> None:
     """Skip a test that needs something of the system which is not there; where CI is set, fail instead."""
     if not found:
