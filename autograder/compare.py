@@ -95,10 +95,17 @@ def _compare_sequences(expected, actual, tolerance, part):
     for index, (want, have) in enumerate(zip(expected, actual, strict=True)):
         problem = compare(want, have, tolerance, _within(part, f"[{index}]"))
         if problem:
-            if part == "" and not isinstance(want, (np.ndarray, Tensor)):
+            if part == "" and not _holds_arrays(expected):
                 return Problem(problem.kind, problem.text, lambda: f"Expected {show(expected)}, not {show(actual)}.")
             return problem
     return None
+
+
+def _holds_arrays(value) -> bool:
+    """Whether there is an array in a nested list or tuple: too much to be shown whole."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_arrays, value))
+    return isinstance(value, (np.ndarray, Tensor))
 
 
 def _compare_dicts(expected, actual, tolerance, part):
