@@ -99,7 +99,7 @@ def _(rng):
     yield case("another number of leading axes", _rows(rng, 2, 1, 3, 4), rng.normal(size=(5, 4, 2)))
 
 
-@context_vector.aspect("dtype and inputs", points=1)
+@context_vector.aspect("dtype and inputs", points=1, purity=True)
 def _(rng):
     for dtype in (np.float32, np.float16):
         name = np.dtype(dtype).name
@@ -326,7 +326,7 @@ def _(rng):
     yield case("float32, two queries may attend to nothing", *some, empty)
 
 
-@attention.aspect("dtype and inputs", points=1)
+@attention.aspect("dtype and inputs", points=1, purity=True)
 def _(rng):
     for dtype in (np.float32, np.float16):
         name = np.dtype(dtype).name
@@ -557,7 +557,7 @@ def _(rng):
     yield case("axes of length 1", rng.normal(size=(2, 1, 3, 4)), rng.normal(size=(1, 3, 4, 2)))
 
 
-@hard_attention.aspect("dtype and inputs", points=1)
+@hard_attention.aspect("dtype and inputs", points=1, purity=True)
 def _(rng):
     for dtype in (np.float32, np.float16):
         name = np.dtype(dtype).name
@@ -1117,7 +1117,7 @@ def _(rng):
     yield case("a small bandwidth is fine", queries, x, y, 0.05)
 
 
-@kernel_regression.aspect("dtype and inputs", points=1)
+@kernel_regression.aspect("dtype and inputs", points=1, purity=True)
 def _(rng):
     yield case("float32", *_as(np.float32, rng.uniform(0, 3, size=4), *_points(rng, 5)), 0.75)
     yield case(

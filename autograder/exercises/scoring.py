@@ -79,7 +79,7 @@ def add_cases(exercise, weights=None):
         yield case("leading axes (2, 1) and (3,)", *draw(rng, (2, 1, 2, 5), (3, 4, d)))
         yield case("leading axes (1, 3) and (2, 1)", *draw(rng, (1, 3, 2, 5), (2, 1, 4, d)))
 
-    @exercise.aspect("dtype and purity", points=1)
+    @exercise.aspect("dtype and purity", points=1, purity=True)
     def _(rng):
         yield case("float32", *draw(rng, (2, 5), (3, d), "float32"))
         yield case("float32, a batch of 2", *draw(rng, (2, 3, 5), (2, 4, d), "float32"))

@@ -908,7 +908,7 @@ def _(rng):
     yield case("not contiguous", [transposed(t) for t in gradients_of_norm(rng, 4.0, (3, 2), (2, 4))], 1.0)
 
 
-@clip_by_global_norm.aspect("dtype and untouched inputs", points=1)
+@clip_by_global_norm.aspect("dtype and untouched inputs", points=1, purity=True)
 def _(rng):
     yield case("float32, above", gradients_of_norm(rng, 5.0, (2, 3), (3,), dtype="float32"), 1.0)
     yield case("float32, below", gradients_of_norm(rng, 0.5, (2, 3), (3,), dtype="float32"), 1.0)

@@ -158,7 +158,7 @@ def _(rng):
     yield from infinite(rng, "a line of only -inf has nothing to give weight to", "the weight of -inf is exactly 0")
 
 
-softmax.aspect("dtype and purity", points=1)(dtypes)
+softmax.aspect("dtype and purity", points=1, purity=True)(dtypes)
 
 
 @softmax.property
@@ -365,7 +365,7 @@ def _(rng):
     yield from infinite(rng, "a line of only -inf sums to 0, and log 0 is -inf", "-inf adds exactly 0 to the sum")
 
 
-logsumexp.aspect("dtype and purity", points=1)(dtypes)
+logsumexp.aspect("dtype and purity", points=1, purity=True)(dtypes)
 
 
 def _logsumexp(x, axis=-1, keepdims=False):
@@ -540,7 +540,7 @@ def _(rng):
     yield from infinite(rng, "a line of only -inf has the log-weights -inf", "the weight is 0, and log 0 is -inf")
 
 
-log_softmax.aspect("dtype and purity", points=1)(dtypes)
+log_softmax.aspect("dtype and purity", points=1, purity=True)(dtypes)
 
 
 def _log_softmax(x, axis=-1):
@@ -753,7 +753,7 @@ def _(rng):
         yield case(f"temperature {temperature} is fine, with scores that are all equal", equal, temperature)
 
 
-@softmax_with_temperature.aspect("dtype and purity", points=1)
+@softmax_with_temperature.aspect("dtype and purity", points=1, purity=True)
 def _(rng):
     for dtype in (np.float32, np.float16, np.float64, np.float64):
         yield case(dtype.__name__, rng.normal(size=(3, 4)).astype(dtype), 0.5)
@@ -955,7 +955,7 @@ def _(rng):
     yield case("one line that sums to 0.1", 0.1 * w[0]).because(given)
 
 
-@entropy.aspect("dtype and purity", points=1)
+@entropy.aspect("dtype and purity", points=1, purity=True)
 def _(rng):
     for dtype in (np.float32, np.float16, np.float64, np.float64):
         yield case(dtype.__name__, _distribution(rng, (3, 4)).astype(dtype))

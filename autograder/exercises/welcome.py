@@ -55,7 +55,7 @@ def _(rng):
     yield case("many pairs of 1 number", rng.normal(size=(6, 1)), rng.normal(size=(6, 1)))
 
 
-@dot_product.aspect("dtype and purity", points=1)
+@dot_product.aspect("dtype and purity", points=1, purity=True)
 def _(rng):
     yield case("float32", *_pair(rng, (3, 4), np.float32))
     yield case("float32, one pair", *_pair(rng, (4,), np.float32))
@@ -225,7 +225,7 @@ def _(rng):
     yield case("values that are all 0 are fine", rng.random(4) + 0.1, np.zeros((4, 3)))
 
 
-@weighted_average.aspect("dtype and purity", points=1)
+@weighted_average.aspect("dtype and purity", points=1, purity=True)
 def _(rng):
     for dtype in (np.float32, np.float16, np.float64, np.float64):
         weights, values = rng.random(4) + 0.5, rng.random((4, 3)) + 0.5
