@@ -22,6 +22,10 @@ c.CourseDirectory.feedback_directory = "feedback"
 c.CourseDirectory.directory_structure = "{nbgrader_step}/{student_id}/{assignment_id}"
 c.CourseDirectory.db_url = f"sqlite:///{c.CourseDirectory.root}/gradebook.db"
 
+# Where `nbgrader release_assignment`, `fetch`, `submit` and `collect` hand things over, if you use them. On a server
+# with many accounts, set ATTN_EXCHANGE to a folder that all of them may write to.
+c.Exchange.root = os.environ.get("ATTN_EXCHANGE", f"{c.CourseDirectory.root}/exchange")
+
 # What a student finds in place of a solution.
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
