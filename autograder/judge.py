@@ -6,7 +6,7 @@ observation is only ever the answer to the case just asked, and whatever is miss
 
 import builtins
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -93,13 +93,34 @@ class Exam:
         ]
 
     @cached_property
+    def suspects(self) -> list["Suspect"]:
+        """The misconceptions, ready to be asked."""
+        return [Suspect(self, mistake.implementation) for mistake in self.exercise.misconceptions]
+
+    @property
     def mistakes(self) -> list[tuple[list[Answer], list[Problem | None]]]:
         """For each misconception, its answers and what is wrong with them."""
-        found = []
-        for mistake in self.exercise.misconceptions:
-            answers = _answers(self, prober(mistake.implementation))
-            found.append((answers, _problems(self, answers)))
-        return found
+        return [suspect.everything() for suspect in self.suspects]
+
+
+class Suspect:
+    """What a misconception answers: asked in order, once, and only as far as somebody wants to know."""
+
+    def __init__(self, sheet: Exam, implementation: Callable):
+        self.sheet = sheet
+        self.waiting = _answering(sheet, prober(implementation))
+        self.known: list[tuple[Answer, Problem | None]] = []
+
+    def __getitem__(self, i: int) -> tuple[Answer, Problem | None]:
+        """The answer to question i, and what is wrong with it."""
+        while len(self.known) <= i:
+            answer, question = next(self.waiting), self.sheet.questions[len(self.known)]
+            self.known.append((answer, _problem(self.sheet.exercise, question, answer)))
+        return self.known[i]
+
+    def everything(self) -> tuple[list[Answer], list[Problem | None]]:
+        every = [self[i] for i in range(len(self.sheet.questions))]
+        return [answer for answer, _ in every], [problem for _, problem in every]
 
 
 @lru_cache(maxsize=64)
@@ -147,17 +168,20 @@ def unanswered(exercise: Exercise, message: str) -> Report:
 
 
 def _answers(sheet: Exam, ask) -> list[Answer]:
-    answers: list[Answer] = []
-    timeouts = 0
+    return list(_answering(sheet, ask))
+
+
+def _answering(sheet: Exam, ask) -> Iterator[Answer]:
+    """The answers in order, each asked for when it is wanted."""
+    timeouts, last = 0, None
     for question in sheet.questions:
-        if answers and answers[-1].outcome in ("lost", "skipped"):
-            answers.append(answers[-1])
-        elif timeouts >= TIMEOUTS_AT_MOST:
-            answers.append(Answer("skipped", message="Not tried, because two earlier calls ran out of time."))
-        else:
-            answers.append(_ask(ask, question.request))
-            timeouts += answers[-1].outcome == "timeout"
-    return answers
+        if last is None or last.outcome not in ("lost", "skipped"):
+            if timeouts >= TIMEOUTS_AT_MOST:
+                last = Answer("skipped", message="Not tried, because two earlier calls ran out of time.")
+            else:
+                last = _ask(ask, question.request)
+                timeouts += last.outcome == "timeout"
+        yield last
 
 
 def _ask(ask, request: dict) -> Answer:
@@ -535,14 +559,14 @@ def _recognize(sheet: Exam, answers, problems) -> tuple[str | None, str]:
     wrong = [i for i, problem in enumerate(problems) if problem]
     if any(problems[i].kind in ("not written", "lost", "malformed", "skipped") for i in wrong):
         return None, ""
-    best = None
-    for mistake, (theirs, their_problems) in zip(sheet.exercise.misconceptions, sheet.mistakes, strict=True):
-        if not all(their_problems[i] and _same(sheet.questions[i], answers[i], theirs[i]) for i in wrong):
-            continue
-        extra = sum(problem is not None for problem in their_problems) - len(wrong)
-        if best is None or extra < best[0]:
-            best = (extra, mistake)
-    return (best[1].name, best[1].hint) if best else (None, "")
+    found = [
+        (suspect, mistake)
+        for suspect, mistake in zip(sheet.suspects, sheet.exercise.misconceptions, strict=True)
+        if all(suspect[i][1] and _same(sheet.questions[i], answers[i], suspect[i][0]) for i in wrong)
+    ]
+    if len(found) > 1:  # the one that is least wrong elsewhere
+        found.sort(key=lambda pair: sum(problem is not None for problem in pair[0].everything()[1]))
+    return (found[0][1].name, found[0][1].hint) if found else (None, "")
 
 
 def _same(question: Question, mine: Answer, theirs: Answer) -> bool:

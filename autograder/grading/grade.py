@@ -106,12 +106,12 @@ class ClassGrader:
                         continue
                     recorder.record(student, marked)
                     results[student] = marked["summary"]
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, OSError) as trouble:
                 bar.close()
                 done = len([student for student in due if student in results])
-                raise Problem(
-                    f"stopped; {done} of {len(due)} are graded and kept, the next run grades the rest"
-                ) from None
+                why = f"stopped ({trouble})" if str(trouble) else "stopped"
+                kept = f"{done} of {len(due)} are graded and kept, the next run grades the rest"
+                raise Problem(f"{why}; {kept}") from None
             finally:
                 marking.close()
         return dict(sorted(results.items()))
@@ -194,7 +194,7 @@ def prepare(assignment) -> None:
     from autograder.judge import exam
 
     for name, exercise in assignment.exercises.items():
-        exam(exercise, assignment.seeds[name]).mistakes  # noqa: B018
+        exam(exercise, assignment.seeds[name])
 
 
 def deserved(root: Path, lesson: str) -> dict[str, float]:

@@ -254,8 +254,11 @@ class Zygote:
     def close(self) -> None:
         self.control.close()
         if os.getpid() == self.owner:
-            self.process.kill()
-            self.process.wait()
+            try:
+                self.process.wait(1)  # it ends by itself when nobody holds the other end
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
             self.log.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
