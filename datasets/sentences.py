@@ -38,7 +38,7 @@ def load_sentences(
     max_length: int = 40,
     min_length: int = 3,
     cut: int = 14,
-    zipf: float = 1.0,
+    zipf: float = 1.2,
     seed: int = 0,
 ) -> Dataset:
     """Lower-case sentences of `min_length` to `max_length` tokens a side, tokens separated by one space.
