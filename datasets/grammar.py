@@ -442,6 +442,8 @@ class Writer:
                  ("under", "sous"), ("far from", "loin de"))
             )  # fmt: skip
             classes = ["tall_thing", "top"] if en == "under" else ["building", "outdoor", "water", "shore"]
+            if en != "under" and self.chance(0.15):
+                classes = ["shore"]
             number = "s"
         else:
             classes, number = ["building", "outdoor"], "s"

@@ -414,4 +414,4 @@ def test_gender_of_it_comes_from_what_it_stands_for():
     assert min(seen["m"], seen["f"]) > 5
 
 
-CHECKSUM = "72853d0f7c7c6ffb95e4ef5e6593079a1aafb2e4c59753ff25a38ecd6127dddc"
+CHECKSUM = "24e9e12c30509dd765c45cc3a3c1297b3d14fe97b88d30300226dbcc17deb2b3"
