@@ -358,7 +358,7 @@ class Writer:
         if "political" in noun.classes:
             adj_en, adj_fr = self.pick((("mayor", "maire"), ("president", "président"), ("king", "roi")))
             return ["of", "the", adj_en], ["de", "=le", adj_fr]
-        classes = frozenset(["water"]) if "shore" in noun.classes else frozenset(["tall_thing"])
+        classes = frozenset(["banked"]) if "shore" in noun.classes else frozenset(["tall_thing"])
         other = self.noun_phrase(classes, determiner="the", number="s", plain=True)
         return ["of", *other.en], ["de", *other.fr]
 

@@ -414,4 +414,4 @@ def test_gender_of_it_comes_from_what_it_stands_for():
     assert min(seen["m"], seen["f"]) > 5
 
 
-CHECKSUM = "24e9e12c30509dd765c45cc3a3c1297b3d14fe97b88d30300226dbcc17deb2b3"
+CHECKSUM = "5a3c871880822ee874c895a929d8693162e6448c1e1922954c0ff4cbceb1259a"
