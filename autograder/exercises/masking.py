@@ -763,7 +763,7 @@ def _(rng):
     yield case("axis 1, a mask (2, 3, 1)", scores, _mask(rng, 2, 3, 1, axis=1), axis=1)
 
 
-@masked_softmax.aspect("dtype and inputs", points=1)
+@masked_softmax.aspect("dtype and inputs", points=1, purity=True)
 def _(rng):
     mask = _mask(rng, 2, 3, 4)
     for dtype in (np.float32, np.float16, np.float64):
