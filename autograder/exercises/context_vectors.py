@@ -847,7 +847,7 @@ def _(rng):
         yield case(f"the second of three rows is zero, {np.dtype(dtype)}", *parts).because(why)
 
 
-@sample_attention.aspect("leading axes and dtype", points=1)
+@sample_attention.aspect("leading axes, dtype and inputs", points=1, purity=True)
 def _(rng):
     yield case("a batch", _parts(rng, 2, 3, 4), rng.normal(size=(2, 4, 5)), _between(rng, 2, 3))
     yield case("a batch of square ones", _parts(rng, 3, 3, 3), rng.normal(size=(3, 3, 3)), _between(rng, 3, 3))
