@@ -206,7 +206,7 @@ def _(rng):
     )
 
 
-@AdditiveAttention.aspect("call after call", points=1)
+@AdditiveAttention.aspect("call after call, inputs unchanged", points=1, purity=True)
 def _(rng):
     sizes = different(rng)
     mask = some_mask(rng, 2, 4)
@@ -350,6 +350,17 @@ class _(AttentionParts):
 class _(AttentionParts):
     def forward(self, query, keys, mask=None):
         return super().forward(query, keys if mask is None else keys * mask[..., None])
+
+
+@AdditiveAttention.misconception(
+    "the caller's keys are overwritten",
+    hint="`keys[~mask] = 0` changes the tensor that was given. Forbidden keys get weight 0 anyway: leave `keys` alone.",
+)
+class _(AttentionParts):
+    def forward(self, query, keys, mask=None):
+        if mask is not None:
+            keys.detach()[~mask] = 0.0
+        return super().forward(query, keys, mask)
 
 
 @AdditiveAttention.misconception(
@@ -672,7 +683,7 @@ def _(rng):
     yield module("through four steps", init=sizes, args=args, rng=rng).gradients()
 
 
-@BahdanauDecoder.aspect("call after call", points=1)
+@BahdanauDecoder.aspect("call after call, inputs unchanged", points=1, purity=True)
 def _(rng):
     sizes = decoder_sizes(rng)
     first = forward_args(rng, sizes, 2, 3, 4, [lengths_mask([4, 2])])
