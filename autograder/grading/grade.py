@@ -205,22 +205,31 @@ def deserved(root: Path, lesson: str) -> dict[str, float]:
     return {name: told["score"] for name, told in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
-def table(summaries, deserved: dict[str, float] | None = None) -> str:
-    """Student, score and what failed; for a made-up class what each deserves, too."""
-    deserved, rows = deserved or {}, []
+def table(summaries, deserves: dict[str, float] | None = None) -> str:
+    """Student, score, what is deserved if that is known, and what failed."""
+    rows = []
     for each in summaries:
         failed = [f"{e['name']} ({', '.join(e['failed'])})" for e in each["exercises"] if e["failed"]]
         if each["problem"]:
             failed = [each["problem"]]
         elif failed and all(e["score"] == 0 for e in each["exercises"]):
             failed = ["everything"]
-        worth = f"{deserved[each['student']]:g}" if each["student"] in deserved else ""
-        rows.append((each["student"], f"{each['score']:g} / {each['max_score']:g}", worth, "; ".join(failed)))
-    names, scores = (max([len(row[i]) for row in rows] + [7]) for i in range(2))
-    lines = [f"{'student':<{names}}  {'score':>{scores}}{'  deserved' if deserved else ''}  what failed"]
-    for name, score, worth, failed in rows:
-        lines.append(f"{name:<{names}}  {score:>{scores}}{f'  {worth:>8}' if deserved else ''}  {_short(failed)}")
-    return "\n".join(lines)
+        score = f"{each['score']:g} / {each['max_score']:g}"
+        worth = (deserves or {}).get(each["student"])
+        known = (
+            [] if not deserves else ["?" if worth is None else f"{worth:g}{'' if worth == each['score'] else ' (!)'}"]
+        )
+        rows.append((each["student"], score, *known, _short("; ".join(failed))))
+    titles = ("student", "score", *(["deserved"] if deserves else []), "what failed")
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles) - 1)]
+    lines = [
+        "  ".join([f"{row[0]:<{widths[0]}}", *(f"{row[i]:>{widths[i]}}" for i in range(1, len(widths))), row[-1]])
+        for row in [titles, *rows]
+    ]
+    if deserves:
+        right = sum(deserves.get(each["student"]) == each["score"] for each in summaries)
+        lines.append(f"\n{right} of {len(deserves)} have the score that they deserve")
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _short(text: str, width: int = 150) -> str:
