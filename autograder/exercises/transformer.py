@@ -104,12 +104,21 @@ SIZES = (9, 11, 8, 2, 12, 1)
 TWO = (9, 11, 4, 2, 6, 2)
 
 
-def model(label, rng, method, args, *, init=SIZES, dtype="float64", **options):
-    """A case on a model; keyword arguments that the constructor knows go there."""
+def model(label, rng, method, args, *, init=SIZES, place=(), dtype="float64", **options):
+    """A case on a model; keyword arguments that the constructor knows go there, those in `place` by position."""
     known = ("dropout", "norm_first", "shared", "positions", "pad_id")
-    init_kwargs = {"dropout": 0.0} | {key: options.pop(key) for key in known if key in options}
+    init_kwargs = {} if place else {"dropout": 0.0}
+    init_kwargs |= {key: options.pop(key) for key in known if key in options}
     made = module(
-        label, init=init, init_kwargs=init_kwargs, method=method, args=args, rng=rng, dtype=dtype, scale=0.4, **options
+        label,
+        init=init + place,
+        init_kwargs=init_kwargs,
+        method=method,
+        args=args,
+        rng=rng,
+        dtype=dtype,
+        scale=0.4,
+        **options,
     )
     return made.tolerance(LOOSE if dtype == "float64" else 3e-4)
 
@@ -137,7 +146,13 @@ def _(rng):
     masks = (causal(4), allowed(rng, 2, 1, 4, 4))
     yield model("two masks of one shape", rng, "decode", (ids(rng, 2, 4), memory(2, 4), *masks))
     yield model("no mask of its own", rng, "decode", (torch.tensor([[3, 0, 4], [5, 5, 0]]), memory(2, 3)))
-    yield model("one token", rng, "decode", (ids(rng, 1, 1), memory(1, 3)))
+    yield model(
+        "one token, dropout and norm_first by position",
+        rng,
+        "decode",
+        (ids(rng, 1, 1), memory(1, 3)),
+        place=(0.5, False),
+    )
     no_block = {"init": (9, 7, 6, 2, 6, 0), "norm_first": False}
     yield model("no block", rng, "decode", (ids(rng, 2, 3, high=7), memory(2, 2, 6)), **no_block)
     yield model("without positions", rng, "decode", (ids(rng, 2, 4), memory(2, 3), causal(4)), positions=False)

@@ -115,14 +115,16 @@ def _(rng):
 @layer_norm.aspect("epsilon", points=1)
 def _(rng):
     small = draw(rng, 2, 3, 4, scale=3e-3)
-    yield module("features near each other", init=(4,), args=(small + 1,), rng=rng).because(
-        "the variance is about as large as eps, so it matters where eps stands"
+    yield (
+        module("features near each other", init=(4,), args=(small + 1,), rng=rng)
+        .because("the variance is about as large as eps, so it matters where eps stands")
+        .tolerance(1e-7)
     )
     yield module(
         "all features equal", init=(4,), args=(torch.full((1, 2, 4), 3.0, dtype=torch.float64),), rng=rng
     ).because("the deviations are 0, so only the bias is left")
     yield module("eps=0.5", init=(4,), init_kwargs={"eps": 0.5}, args=(draw(rng, 2, 3, 4),), rng=rng)
-    yield module("eps given by position", init=(4, 1e-2), args=(draw(rng, 2, 4, scale=0.1),), rng=rng)
+    yield module("eps given by position", init=(4, 1e-2), args=(draw(rng, 2, 4, scale=0.1),), rng=rng).tolerance(1e-7)
 
 
 @layer_norm.aspect("dtype and precision", points=1)
@@ -651,7 +653,7 @@ def _(rng):
         .tolerance(1e-4)
     )
     only_one = torch.eye(4, dtype=torch.bool)[None, None, [1, 0, 3]]
-    large = tuple(x.float() for x in (query * 1e6, key * 1e6, value))
+    large = tuple(x.float() for x in (query * 1e13, key * 1e13, value))
     yield (
         module("one key allowed, float32", init=(4, 2), args=(*large, only_one), rng=rng, dtype="float32")
         .magnitude(1.0)
@@ -678,6 +680,8 @@ def _(rng):
     yield module(
         "a sentence of padding only", init=(6, 3), args=(*_qkv(rng, 3, 2, 4, 6), padding([4, 0, 2], 4)), rng=rng
     )
+    nothing = torch.zeros(1, 1, 1, 4, dtype=torch.bool)
+    yield module("nothing is allowed at all", init=(6, 3), args=(*_qkv(rng, 1, 2, 4, 6), nothing), rng=rng)
     yield module(
         "gradients with an empty sentence", init=(6, 3), args=(*_qkv(rng, 3, 2, 4, 6), padding([4, 0, 2], 4)), rng=rng
     ).gradients()
@@ -1425,6 +1429,7 @@ def _encoder_values(rng, norm_first):
 def _(rng):
     yield from _encoder_values(rng, False)
     yield module("post-norm is the default", init=(4, 2, 6), args=(draw(rng, 2, 3, 4),), rng=rng)
+    yield module("dropout and norm_first by position", init=(4, 2, 6, 0.5, False), args=(draw(rng, 2, 3, 4),), rng=rng)
 
 
 @encoder_block.aspect("pre-norm", points=2)
@@ -1819,7 +1824,9 @@ def _decoder_values(rng, norm_first):
 @decoder_block.aspect("post-norm", points=2)
 def _(rng):
     yield from _decoder_values(rng, False)
-    yield module("post-norm is the default", init=(4, 2, 6), args=(draw(rng, 2, 3, 4), draw(rng, 2, 2, 4)), rng=rng)
+    pair = draw(rng, 2, 3, 4), draw(rng, 2, 2, 4)
+    yield module("post-norm is the default", init=(4, 2, 6), args=pair, rng=rng)
+    yield module("dropout and norm_first by position", init=(4, 2, 6, 0.5, False), args=pair, rng=rng)
 
 
 @decoder_block.aspect("pre-norm", points=2)
