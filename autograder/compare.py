@@ -151,13 +151,20 @@ def _compare_arrays(expected, actual, tolerance, part):
         wanted = kind if want.ndim or noun == "tensor" else "a number"
         return Problem("type", f"{_it(part)} {describe(actual)}; {wanted} was expected.")
     if have.shape != want.shape:
-        which = f"{part} has" if part else f"It returned a{'n' if noun == 'array' else ''} {noun} of"
-        return Problem("shape", f"{which} shape {have.shape}; {want.shape} was expected.")
+        return Problem("shape", _about_shapes(have.shape, want.shape, noun, part))
     dtype = _wanted_dtype(want, have, noun, tolerance)
     if dtype:
         which = f"{part} has" if part else "It returned values of"
         return Problem("dtype", f"{which} dtype {have.dtype}; {dtype} was expected.")
     return _values(want, have, tolerance, part, picture=True)
+
+
+def _about_shapes(have, want, noun, part) -> str:
+    a_noun = "an array" if noun == "array" else "a tensor"
+    if not have:
+        return f"{_it(part)} a single number; {a_noun} of shape {want} was expected."
+    which = f"{part} has shape" if part else f"It returned {a_noun} of shape"
+    return f"{which} {have}; {want if want else 'a single number'} was expected."
 
 
 def _array_like(expected, actual) -> np.ndarray | None:
@@ -176,7 +183,9 @@ def _wanted_dtype(want, have, noun, tolerance) -> str | None:
         return None if have.dtype.name == tolerance.dtype else tolerance.dtype
     if want.dtype.kind in "iu" and noun == "array" and have.dtype.kind in "iu":
         return None
-    return None if have.dtype == want.dtype else want.dtype.name
+    if have.dtype == want.dtype:
+        return None
+    return "an integer dtype" if want.dtype.kind in "iu" and noun == "array" else want.dtype.name
 
 
 def _values(want, have, tolerance, part, picture):
@@ -225,7 +234,12 @@ def _value_problem(want, have, bad, part, picture):
 
 
 def _pair(place: str, want, have) -> str:
-    return f"{place} {show(want)}; yours is {show(have)}."
+    right, yours = show(want), show(have)
+    if right == yours:
+        with np.errstate(invalid="ignore"):
+            off = np.nanmax(np.abs(np.subtract(want, have, dtype=np.float64)))
+        return f"{place} {right}; yours is close, but off by {off:.1g}, more than rounding explains."
+    return f"{place} {right}; yours is {yours}."
 
 
 def _index(index) -> str:
@@ -241,6 +255,7 @@ def show(value) -> str:
     if isinstance(value, np.ndarray):
         if value.size > 24:
             return describe(value)
+        value = value + 0.0 if value.dtype.kind == "f" else value  # -0. becomes 0.
         text = np.array2string(value, precision=4, separator=", ").replace("\n", "")
         return re.sub(r" +", " ", text).replace("[ ", "[").replace(" ]", "]").replace(" ,", ",")
     if isinstance(value, np.generic):

@@ -370,10 +370,28 @@ def _problem(exercise: Exercise, question: Question, answer: Answer) -> Problem 
 def _raised(answer: Answer, wanted) -> Problem:
     if answer.error == "NotImplementedError":
         return Problem("not written", "It is not written yet: it raises NotImplementedError.")
-    error = answer.error if isinstance(vars(builtins).get(answer.error), type) else "an error"
-    place = f"At your line {answer.where[0]}, `{answer.where[1]}`: " if answer.where else ""
+    known = isinstance(vars(builtins).get(answer.error), type)
     instead = f"It should raise {wanted.__name__}, but it" if wanted else "It"
-    return Problem("raised", f"{instead} raised {error}.", lambda: f"{place}{answer.error}: {answer.message}")
+    text = f"{instead} raised {answer.error if known else 'an error'}."
+    return Problem("raised", text, lambda: _complaint(answer, known))
+
+
+def _complaint(answer: Answer, known: bool) -> str:
+    """Where an error was raised and what it says, in one line."""
+    said = _sentence(answer.message if known else f"{answer.error}: {answer.message}")
+    if answer.where:
+        place = f"At your line {answer.where[0]}, `{answer.where[1]}`"
+        return f"{place}: {said}" if said else f"{place}."
+    if answer.error == "TypeError" and "argument" in answer.message:
+        return f"It says: {said} Keep the parameters and their names as the exercise gives them."
+    return f"It says: {said}" if said else ""
+
+
+def _sentence(text: str) -> str:
+    """A message of Python's or NumPy's in one line, not too long, with a full stop."""
+    text = " ".join(text.split()).rstrip(": ")
+    text = text if len(text) <= 240 else f"{text[:237]}..."
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _wrong_value(exercise, question, answer) -> Problem | None:
@@ -442,16 +460,17 @@ def _misbehaved(exercise, question, answer) -> Problem | None:
     if answer.changed:
         names = _parameter_names(exercise, question.case)
         which = [
-            (names[i] if i < len(names) else f"argument {i + 1}") if isinstance(i, int) else i for i in answer.changed
+            (f"input `{names[i]}`" if i < len(names) else f"argument {i + 1}") if isinstance(i, int) else f"input `{i}`"
+            for i in answer.changed
         ]
-        return Problem("changed", f"It changed its input `{which[0]}`. Work on a copy.")
+        return Problem("changed", f"It changed its {which[0]}. Work on a copy.")
     if answer.stale:
         return Problem("stale", "It overwrote the result of an earlier call. Return a new array each time.")
     if answer.warnings and question.case.warnings_matter:
         return Problem(
             "warning",
             f"It emitted a warning on valid input: {answer.warnings[0].split(':')[0]}.",
-            lambda: answer.warnings[0],
+            lambda: f"It says: {_sentence(answer.warnings[0].partition(':')[2])}",
         )
     return None
 
@@ -499,7 +518,8 @@ def _message(exercise: Exercise, question: Question, problem: Problem, open_: bo
     call = _built(exercise, case) if problem.kind == "parameters" else _called(exercise, case)
     parts = [f"{case.label}: called {call}.", problem.text, problem.numbers()]
     if case.reason and problem.kind not in ("changed", "stale", "warning", "dtype"):
-        parts.append(f"That is because {case.reason}.")
+        opening = "That is because" if problem.kind in ("value", "nan", "inf") else "Remember:"
+        parts.append(f"{opening} {case.reason}.")
     return " ".join(part for part in parts if part)
 
 
@@ -521,22 +541,36 @@ def _called(exercise: Exercise, case: Case) -> str:
     call = f"{subject}.{method}" if method not in ("__call__", "forward") else subject
     written = [name if _is_long(value) else show(value) for name, value in named]
     written += [f"{name}={name if _is_long(value) else show(value)}" for name, value in kwargs.items()]
-    told = ", ".join(f"{name} {_brief(value)}" for name, value in [*named, *kwargs.items()] if _is_long(value))
+    long = [(name, value) for name, value in [*named, *kwargs.items()] if _is_long(value)]
+    whole = _shown_whole([value for _, value in long])
+    told = ", ".join(f"{name} = {_brief(value, id(value) in whole)}" for name, value in long)
     return f"`{call}({', '.join(written)})`" + (f" with {told}" if told else "")
+
+
+def _shown_whole(values: list) -> set[int]:
+    """The ids of the arrays that are shown number by number: small ones, the smallest first, not too many in all."""
+    sized = [(int(np.prod(value.shape)), id(value)) for value in values if hasattr(value, "shape")]
+    shown, total = set(), 0
+    for size, key in sorted(sized):
+        total += size
+        if size > 12 or total > 24:
+            break
+        shown.add(key)
+    return shown
 
 
 def _is_long(value) -> bool:
     return isinstance(value, (Prop, np.ndarray)) or hasattr(value, "detach") or len(show(value)) > 20
 
 
-def _brief(value) -> str:
+def _brief(value, whole: bool) -> str:
     if isinstance(value, Prop):
         return "a function"
     if hasattr(value, "detach"):
         value = Tensor(value.detach().numpy())
     array = value.array if isinstance(value, Tensor) else value
     if isinstance(array, np.ndarray):
-        return show(array) if array.size <= 12 else describe(value)
+        return show(array) if whole else describe(value)
     return show(value)
 
 
@@ -548,7 +582,8 @@ def _overall(sheet: Exam, answers: list[Answer]) -> str:
     wanted = [question.expected.value for question in sheet.questions if question.expected]
     returns_none = all(a.outcome == "returned" and a.value is None for a in answers)
     if returns_none and any(value is not None for value in wanted):
-        return f"`{exercise.name}` returns None. Is there a `return`?"
+        printed = " Printing is not returning." if any(answer.printed for answer in answers) else ""
+        return f"`{exercise.name}` returns None. Is there a `return`?{printed}"
     if answers[0].outcome == "lost":
         return answers[0].message
     return ""
