@@ -1,224 +1,184 @@
-"""The experiments of lesson 14: Transformers and the Bahdanau model on the same sentences, with the same budget.
+"""The experiments of lesson 14: what each part of a Transformer is worth, against the model of lesson 10.
 
-    python benchmarks/transformer_experiments.py --minutes 2 --seeds 0 1 2
+    python benchmarks/transformer_experiments.py --jobs 2
 
-Each run trains from scratch on one thread until it has used its minutes of processor time (not of the clock, so that
-other work on the machine costs nothing), translates the held-out sentences greedily, and is stored at once in --out.
-Runs that are stored already are not repeated; with another budget, give another --out. The lesson draws the file.
+Every model is trained from scratch on the sentences, vocabularies, batches and number of steps of
+`attention_against_length.py`, for each seed, and translates the same held-out sentences greedily. The BLEU of the
+Bahdanau model is taken from that script's stored results. Its time is measured here, in turns with the Transformer's:
+processor time of one thread, so that other work on the machine falls on both. Runs are kept in --cache as they finish
+and are not repeated. Writes `datasets/trained/transformer.json`, which lesson 14 draws.
 """
 
 import argparse
 import json
-import math
+import multiprocessing
 import time
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
-from course_datasets import load
+from attention_against_length import BATCH, DATA, MIN_COUNT, Texts, Translator, bleu
+from course_datasets.weights import load_results, save_results
 
-from autograder.lessons import lesson
-from autograder.training import batches_by_length, endless, fit, seed_everything
+from autograder import lesson
+from autograder.training import batches_by_length, fit, seed_everything
 
 PAD, BOS, EOS = 0, 1, 2
-OUT = Path(__file__).parent.parent / "datasets" / "results" / "transformer.json"
-D_MODEL, HEADS, D_FF, LAYERS, WARMUP, SMOOTHING = 128, 4, 256, 2, 300, 0.1
-EMBED, HIDDEN, ATTENTION = 96, 192, 128
-TRANSFORMER = {"norm_first": True, "positions": True, "warmup": True, "smoothing": SMOOTHING}
-RUNS = {
-    "Bahdanau (bidirectional GRU)": None,
-    "Transformer": TRANSFORMER,
-    "Transformer, no positions": {**TRANSFORMER, "positions": False},
-    "Transformer, no warm-up": {**TRANSFORMER, "warmup": False},
-    "Transformer, no label smoothing": {**TRANSFORMER, "smoothing": 0.0},
-    "Transformer, post-norm": {**TRANSFORMER, "norm_first": False},
-    "Transformer, post-norm, no warm-up": {**TRANSFORMER, "norm_first": False, "warmup": False},
+D_MODEL, HEADS, D_FF, LAYERS, DROPOUT, WARMUP, SMOOTHING = 128, 4, 256, 2, 0.1, 300, 0.1
+FULL = {"norm_first": True, "positions": True, "warmup": True, "smoothing": SMOOTHING}
+MODELS = {
+    "Transformer": FULL,
+    "no positions": {**FULL, "positions": False},
+    "no warm-up": {**FULL, "warmup": False},
+    "no label smoothing": {**FULL, "smoothing": 0.0},
+    "post-norm": {**FULL, "norm_first": False},
+    "post-norm, no warm-up": {**FULL, "norm_first": False, "warmup": False},
 }
 
 
-class Data:
-    """Sentences as ids: the same for every run."""
+def build(settings, texts):
+    """(model, loss function of a batch, learning rate by step, optimizer)"""
+    fourteen = lesson("14_transformer")
+    options = {key: settings[key] for key in ("norm_first", "positions")}
+    sizes = (len(texts.source_vocab), len(texts.target_vocab), D_MODEL, HEADS, D_FF, LAYERS, DROPOUT)
+    model = fourteen.Transformer(*sizes, **options)
+    peak = fourteen.noam_rate(WARMUP, D_MODEL, WARMUP)
 
-    def __init__(self, size: int):
-        self.words = lesson("08_sequences")
-        data = load("sentences", size=size, valid_size=500, test_size=500, seed=0)
-        pairs = data.tokens("train")
-        self.test = data.tokens("test")
-        self.source_vocab = self.words.build_vocab([source for source, _ in pairs])
-        self.target_vocab = self.words.build_vocab([target for _, target in pairs])
-        encode = self.words.encode
-        self.train = [(encode(s, self.source_vocab), encode(t, self.target_vocab, bos=True)) for s, t in pairs]
+    def loss(model, batch):
+        source, _, decoder_input, decoder_target = batch
+        return fourteen.label_smoothed_loss(model(source, decoder_input), decoder_target, settings["smoothing"])
 
-    def collate(self, items):
-        """(source, source lengths, decoder input, decoder target)"""
-        source, lengths = self.words.pad_batch([s for s, _ in items])
-        target, _ = self.words.pad_batch([t for _, t in items])
-        return (source, lengths, *self.words.teacher_forcing(target))
+    def rate(step):
+        return fourteen.noam_rate(step, D_MODEL, WARMUP) if settings["warmup"] else peak
 
-    def batches(self, seed: int):
-        sizes = [(len(s), len(t)) for s, t in self.train]
-        return endless(self.train, self.collate, sizes, batch_size=64, seed=seed)
+    return model, loss, rate, torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), eps=1e-9)
 
 
-class Bahdanau(torch.nn.Module):
-    """The model of lesson 10: encoder, attention, decoder, with dropout on the annotations as the only regularizer."""
-
-    def __init__(self, source_size: int, target_size: int):
-        super().__init__()
-        self.encoder = lesson("09_seq2seq").Encoder(source_size, EMBED, HIDDEN)
-        self.decoder = lesson("10_bahdanau").BahdanauDecoder(target_size, EMBED, HIDDEN, 2 * HIDDEN, ATTENTION)
-
-    def forward(self, source, lengths, decoder_input):
-        annotations, state = self.encoder(source, lengths)
-        return self.decoder(decoder_input, state, annotations, source != PAD)[0]
-
-    def start(self, source, lengths):
-        annotations, state = self.encoder(source, lengths)
-        return state, annotations, source != PAD
-
-    def step(self, tokens, state):
-        hidden, annotations, mask = state
-        logits, hidden, _ = self.decoder.step(tokens, hidden, annotations, mask)
-        return logits.log_softmax(-1), (hidden, annotations, mask)
+def start(model, source):
+    mask = (source != PAD)[:, None, None, :]
+    memory = model.encode(source, mask)
+    if model.positions:
+        return lesson("14_transformer").start_cache(model, memory, mask)
+    return memory, mask, source.new_zeros(len(source), 0)
 
 
-class CachedTransformer:
-    """Decodes a Transformer with the cache of lesson 14."""
-
-    def __init__(self, model):
-        self.model, self.lesson = model, lesson("14_transformer")
-
-    def start(self, source, lengths):
-        mask = (source != PAD)[:, None, None, :]
-        return self.lesson.start_cache(self.model, self.model.encode(source, mask), mask)
-
-    def step(self, tokens, state):
-        return self.lesson.cached_step(self.model, tokens, state)
-
-
-class WithoutPositions(CachedTransformer):
-    """The cache of the lesson adds positions; a model without them decodes by running the decoder again."""
-
-    def start(self, source, lengths):
-        mask = (source != PAD)[:, None, None, :]
-        return self.model.encode(source, mask), mask, source.new_zeros(len(source), 0)
-
-    def step(self, tokens, state):
-        memory, mask, past = state
-        past = torch.cat([past, tokens[:, None]], dim=1)
-        causal = torch.ones(past.shape[1], past.shape[1], dtype=torch.bool).tril()
-        logits = self.model.decode(past, memory, causal, mask)[:, -1]
-        return logits.log_softmax(-1), (memory, mask, past)
-
-
-def build(settings: dict | None, data: Data):
-    """(model, loss function, learning rate by step, optimizer, decoder) of a run."""
-    source_size, target_size = len(data.source_vocab), len(data.target_vocab)
-    if settings is None:
-        model = Bahdanau(source_size, target_size)
-        loss = lesson("09_seq2seq").sequence_loss
-        rate, optimizer, decoder = (lambda step: 2e-3), torch.optim.Adam(model.parameters()), model
-    else:
-        fourteen = lesson("14_transformer")
-        options = {key: settings[key] for key in ("norm_first", "positions")}
-        model = fourteen.Transformer(source_size, target_size, D_MODEL, HEADS, D_FF, LAYERS, dropout=0.1, **options)
-        loss = partial(fourteen.label_smoothed_loss, smoothing=settings["smoothing"])
-        peak = fourteen.noam_rate(WARMUP, D_MODEL, WARMUP)
-        rate = (lambda step: fourteen.noam_rate(step, D_MODEL, WARMUP)) if settings["warmup"] else lambda step: peak
-        optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), eps=1e-9)
-        decoder = CachedTransformer(model) if settings["positions"] else WithoutPositions(model)
-
-    def loss_fn(model, batch):
-        source, lengths, decoder_input, decoder_target = batch
-        inputs = (source, lengths, decoder_input) if settings is None else (source, decoder_input)
-        return loss(model(*inputs), decoder_target)
-
-    return model, loss_fn, rate, optimizer, decoder
+def step(model, tokens, state):
+    """With the cache; the lesson's cache adds positions, so a model without them runs its decoder again."""
+    if model.positions:
+        return lesson("14_transformer").cached_step(model, tokens, state)
+    memory, mask, past = state
+    past = torch.cat([past, tokens[:, None]], dim=1)
+    causal = torch.ones(past.shape[1], past.shape[1], dtype=torch.bool).tril()
+    return model.decode(past, memory, causal, mask)[:, -1].log_softmax(-1), (memory, mask, past)
 
 
 @torch.no_grad()
-def translate(decoder, data: Data) -> list[list[str]]:
-    """Greedy translations of the held-out sources."""
-    results: list = [None] * len(data.test)
-    for batch in batches_by_length([len(s) for s, _ in data.test], 100, seed=None):
-        sources = [data.words.encode(data.test[i][0], data.source_vocab) for i in batch]
-        state = decoder.start(*data.words.pad_batch(sources))
-        ids = lesson("09_seq2seq").greedy_decode(decoder.step, state, BOS, EOS, 60)
-        for i, row in zip(batch, ids):
-            results[i] = data.words.decode(row, data.target_vocab)
-    return results
+def translate_all(model, texts):
+    answers = [None] * len(texts.test)
+    for batch in batches_by_length([len(source) for source, _ in texts.test], 100, seed=None):
+        source, _ = texts.lesson.pad_batch([texts.lesson.encode(texts.test[i][0], texts.source_vocab) for i in batch])
+        ids = lesson("09_seq2seq").greedy_decode(partial(step, model), start(model, source), BOS, EOS, 60)
+        for i, row in zip(batch, ids, strict=True):
+            answers[i] = texts.lesson.decode(row, texts.target_vocab)
+    return answers
 
 
-def run(name: str, seed: int, minutes: float, data: Data) -> dict:
-    """Train and judge one model."""
+def run(job):
+    """One training and its measurement."""
+    name, seed, steps, cache = job
+    path = cache / f"{name.replace(' ', '_')}-{seed}-{steps}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    torch.set_num_threads(1)
+    texts = Texts()
     seed_everything(seed)
-    model, loss_fn, rate, optimizer, decoder = build(RUNS[name], data)
-    began, clock = time.process_time(), time.perf_counter()
-
-    def used() -> float:
-        return (time.process_time() - began) / (60 * minutes)
-
-    def until_used():
-        for batch in data.batches(seed):
-            if used() >= 1:
-                return
-            yield batch
-
-    history = fit(
-        model,
-        loss_fn,
-        until_used(),
-        steps=10**9,
-        learning_rate=lambda step: rate(step) * min(1.0, max(0.0, 2 * (1 - used()))),
-        decay=0,
-        optimizer=optimizer,
-        title=f"{name}, seed {seed}",
-        show=False,
-    )
+    model, loss, rate, optimizer = build(MODELS[name], texts)
+    began = time.process_time()
+    history = fit(model, loss, texts.batches(seed), steps=steps, learning_rate=rate, optimizer=optimizer, show=False)
     seconds = time.process_time() - began
-    model.eval()
-    hypotheses = translate(decoder, data)
-    references = [[target] for _, target in data.test]
-    score = lesson("12_beam_search").bleu(hypotheses, references)
-    exact = sum(h == r for h, (r,) in zip(hypotheses, references)) / len(references)
-    return {
-        "name": name,
+    answers = translate_all(model, texts)
+    result = {
+        "model": name,
         "seed": seed,
-        "bleu": round(float(score), 2),
-        "exact": round(exact, 4),
-        "steps": history.steps,
-        "seconds": round(seconds, 1),
-        "clock": round(time.perf_counter() - clock, 1),
-        "loss": round(float(history.smoothed(100)[-1]), 4) if history.losses else math.nan,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": steps,
+        "bleu": round(bleu(answers, [target for _, target in texts.test]), 2),
+        "loss": round(float(history.smoothed()[-1]), 4),
+        "losses": [round(float(value), 3) for value in history.smoothed(50)[49::50]],
+        "processor_seconds": round(seconds, 1),
+    }
+    print({key: value for key, value in result.items() if key != "losses"}, flush=True)
+    path.write_text(json.dumps(result))
+    return result
+
+
+def timing(texts, batches=30):
+    """Processor milliseconds of one training step and of one decoded sentence, in turns, and numbers of parameters."""
+    torch.set_num_threads(1)
+    seed_everything(0)
+    transformer, loss, _, optimizer = build(FULL, texts)
+    recurrent = Translator(len(texts.source_vocab), len(texts.target_vocab), True)
+    plain = lesson("09_seq2seq").sequence_loss
+    models = {
+        "Bahdanau": (
+            recurrent,
+            lambda model, batch: plain(model(*batch[:3]), batch[3]),
+            torch.optim.Adam(recurrent.parameters()),
+        ),
+        "Transformer": (transformer, loss, optimizer),
+    }
+    used = {name: [] for name in models}
+    for batch in islice(texts.batches(0), batches):
+        for name, (model, loss_fn, each) in models.items():
+            began = time.process_time()
+            each.zero_grad()
+            loss_fn(model, batch).backward()
+            each.step()
+            used[name].append(time.process_time() - began)
+    return {
+        name: {
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "milliseconds_per_step": round(1000 * sum(used[name]) / batches, 1),
+        }
+        for name, (model, *_) in models.items()
     }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=2.0, help="processor minutes of one thread for each run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--size", type=int, default=20_000, help="training pairs")
-    parser.add_argument("--only", default="", help="only the models whose names contain this")
-    parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    data = Data(options.size)
-    stored = json.loads(options.out.read_text()) if options.out.exists() else {"runs": []}
-    stored["budget"] = (
-        f"{options.minutes:g} minutes of one processor core for each run, {options.size} training pairs, "
-        f"{len(data.test)} held-out sentences, greedy decoding"
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time, one thread each")
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/transformer_experiments"))
+    args = parser.parse_args()
+    args.cache.mkdir(parents=True, exist_ok=True)
+    jobs = [(name, seed, args.steps, args.cache) for seed in args.seeds for name in MODELS]
+    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
+        runs = pool.map(run, jobs, chunksize=1)
+    texts = Texts()
+    theirs = load_results("attention_against_length")
+    if theirs["steps"] == args.steps and theirs["data"]["checksum"] == texts.checksum:
+        runs += [
+            {"model": "Bahdanau", **{key: each[key] for key in ("seed", "steps", "bleu")}}
+            for each in theirs["runs"]
+            if each["model"] == "with attention"
+        ]
+    order = ["Bahdanau", *MODELS]
+    path = save_results(
+        "transformer",
+        {
+            "data": {"name": "sentences", **DATA, "min_count": MIN_COUNT, "checksum": texts.checksum},
+            "steps": args.steps,
+            "batch_size": BATCH,
+            "test_sentences": len(texts.test),
+            "sizes": {"d_model": D_MODEL, "heads": HEADS, "d_ff": D_FF, "layers": LAYERS, "dropout": DROPOUT},
+            "warmup": WARMUP,
+            "smoothing": SMOOTHING,
+            "timing": timing(texts),
+            "runs": sorted(runs, key=lambda each: (order.index(each["model"]), each["seed"])),
+        },
     )
-    done = {(row["name"], row["seed"]) for row in stored["runs"]}
-    for seed in options.seeds:
-        for name in RUNS:
-            if options.only in name and (name, seed) not in done:
-                row = run(name, seed, options.minutes, data)
-                print(json.dumps(row), flush=True)
-                stored["runs"].append(row)
-                stored["runs"].sort(key=lambda row: (list(RUNS).index(row["name"]), row["seed"]))
-                options.out.parent.mkdir(parents=True, exist_ok=True)
-                options.out.write_text(json.dumps(stored, indent=1) + "\n")
+    print(path)
 
 
 if __name__ == "__main__":
