@@ -132,6 +132,13 @@ def _(rng):
         .gradients()
         .because("with padding_idx the row of pad_id gets no gradient")
     )
+    ids, lengths = batch(rng, [4, 2], sizes[0], pad_id=3)
+    ids[0, 1], ids[0, 2], ids[1, 0] = 3, 0, 0
+    yield (
+        module("pad_id is 3, and 0 a token like others", init=(*sizes, 3), args=(ids, lengths), rng=rng)
+        .gradients()
+        .because("padding_idx is pad_id, whatever it is")
+    )
 
 
 @Encoder.aspect("call after call", points=1)

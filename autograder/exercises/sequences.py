@@ -49,6 +49,7 @@ def _(rng):
     ).because("each mark is a token on its own")
     yield case("a dash inside a word", f"a well-{some_words(rng, 1)[0]} house; twenty-{pick(rng, 'one', 'two')}")
     yield case("upper case throughout", " ".join(some_words(rng, 4)).upper() + "!")
+    yield case("upper case and marks in a row", f"{some_words(rng, 1)[0].title()}?! No... SNAKE__{pick(rng, 'X', 'Y')}")
 
 
 @tokenize.aspect("apostrophes and digits", points=1)

@@ -110,6 +110,9 @@ def _(rng):
     calls = [("forward", (x,), {}), ("forward", (5 * x + 1,), {}), ("forward", (x,), {})]
     yield module("three calls in a row", init=(4,), calls=calls, rng=rng)
     yield module("in training mode", init=(4,), args=(draw(rng, 6, 2, 4, scale=3),), rng=rng, train=True)
+    yield module("as it is built", init=(6,), args=(draw(rng, 2, 3, 6),), parameters=False).because(
+        "before training, weight is 1 and bias is 0"
+    )
 
 
 @layer_norm.aspect("epsilon", points=1)
