@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +12,9 @@ from traitlets.config import Config
 from autograder import lessons
 from autograder.exercise import Exercise
 from autograder.grading import notebook, run
+from autograder.grading.needs import Needs, first_open_cell, needs
 from autograder.grading.sandbox import Limits, Zygote
 from autograder.grading.seed import seeds
-
-DATASETS = Path(__file__).resolve().parent.parent.parent / "datasets"
-LESSON_CALL = re.compile(r"\blesson\(\s*[\"'](\w+)[\"']\s*\)")
 
 
 @dataclass
@@ -33,24 +30,15 @@ class Assignment:
 
     @property
     def first(self) -> int:
-        roles = [notebook.skeleton_step(cell, i).role for i, cell in enumerate(self.skeleton.cells)]
-        return next((i for i, role in enumerate(roles) if role in ("solution", "check")), len(roles))
+        return first_open_cell(self.skeleton.cells)
 
     @property
-    def setup(self) -> list[str]:
-        """The instructor's cells before the first that is the student's; the zygote runs them once."""
-        steps = [notebook.skeleton_step(cell, i) for i, cell in enumerate(self.skeleton.cells[: self.first])]
-        return [step.source for step in steps if step.role == "instructor"]
+    def needs(self) -> Needs:
+        return needs(self.lesson, self.skeleton.cells)
 
     def zygote(self) -> Zygote:
         """Start the process that imports once and forks for each submission."""
-        code = "\n".join(cell.source for cell in self.skeleton.cells if cell.cell_type == "code")
-        earlier = {name: lessons.library_source(name) for name in lessons.names() if name < self.lesson}
-        wanted = [name for name in dict.fromkeys(LESSON_CALL.findall(code)) if name in earlier]
-        needs_torch = "torch" in code or any("import torch" in earlier[name] for name in wanted)
-        imports = ["numpy", "matplotlib.pyplot", *(["torch"] if needs_torch else [])]
-        datasets = DATASETS if DATASETS.is_dir() else None
-        return Zygote(imports, earlier, self.setup, datasets, self.sandboxed)
+        return self.needs.zygote(self.sandboxed)
 
     def read(self, folder: Path) -> notebook.Submission:
         """What was handed in, merged into the lesson; never raises."""

@@ -17,6 +17,7 @@ from autograder.cli import ROOT, Problem
 from autograder.grading.sandbox import Limits, SandboxError
 
 PR_SET_PDEATHSIG = 1
+sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would build a parser of addresses, for most of a second
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +39,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     limits = {f.name: value for f in fields(Limits) if (value := getattr(args, f.name)) is not None}
+    grader = None
     try:
-        grader = ClassGrader(args.lesson, args.course, args.seed, Limits(**limits), not args.no_sandbox, args.force)
+        grader = ClassGrader(
+            args.lesson,
+            args.course,
+            args.seed,
+            Limits(**limits),
+            not args.no_sandbox,
+            args.force,
+            early=not args.scheduler,
+        )
         results = grader.grade(args.workers or len(os.sched_getaffinity(0)), args.scheduler)
     except (SandboxError, PermissionError, FileNotFoundError) as error:
         raise Problem(str(error)) from None
+    finally:
+        if grader is not None:
+            grader.close()
     print(table(results.values(), deserved(args.course, args.lesson)))
     if grader.failed:
         print(f"\nNot graded, because the grader itself failed: {', '.join(grader.failed)}. Run it again.")
@@ -54,13 +67,23 @@ def run(args: argparse.Namespace) -> int:
 class ClassGrader:
     """Grades a class of one lesson. failed: students left out because the grader itself failed."""
 
-    def __init__(self, lesson: str, root: Path, seed=None, limits=None, sandboxed=True, force=False):
+    def __init__(self, lesson: str, root: Path, seed=None, limits=None, sandboxed=True, force=False, early=False):
+        self.force = force
+        self.failed: list[str] = []
+        root = root.resolve()
+        self.early = start_early(lesson, root, sandboxed) if early else None
+        try:
+            self._load(lesson, root, seed, limits, sandboxed)
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, lesson: str, root: Path, seed, limits, sandboxed) -> None:
         from nbgrader.coursedir import CourseDirectory
         from traitlets.config import PyFileConfigLoader
 
         from autograder.grading import assignment, plugin
 
-        root = root.resolve()
         self.config = PyFileConfigLoader(str(root / "nbgrader_config.py")).load_config()
         self.config.CourseDirectory.assignment_id = lesson
         self.coursedir = CourseDirectory(config=self.config)
@@ -69,8 +92,19 @@ class ClassGrader:
         if not source.exists():
             raise Problem(f"{source} is missing; run `attn build {lesson}` first")
         self.assignment = assignment.load(lesson, source, root, self.config, seed, limits, sandboxed)
-        self.force = force
-        self.failed: list[str] = []
+
+    def zygote(self):
+        """The one that was started early, if it is right, or a new one."""
+        early, self.early = self.early, None
+        if early is not None:
+            if early[0] == self.assignment.needs:
+                return early[1]
+            early[1].close()
+        return self.assignment.zygote()
+
+    def close(self) -> None:
+        if self.early is not None:
+            self.early[1].close()
 
     def grade(self, workers: int, scheduler: str | None = None, progress: bool = True) -> dict[str, dict]:
         """Grade what is left to grade; the summaries of all, by student."""
@@ -97,7 +131,7 @@ class ClassGrader:
 
                 marking = on_cluster(self.assignment, tasks, scheduler)
             else:
-                marking = locally(self.assignment, tasks, workers)
+                marking = locally(self.assignment, tasks, workers, self.zygote)
             bar = tqdm(marking, total=len(due), unit="submission", disable=not (progress and due), smoothing=0)
             try:
                 for student, marked in bar:
@@ -117,11 +151,23 @@ class ClassGrader:
         return dict(sorted(results.items()))
 
 
-def locally(assignment, tasks: list[tuple[str, str]], workers: int):
+def start_early(lesson: str, root: Path, sandboxed: bool):
+    """(what it has, zygote), started before the slow imports here; or None if the lesson is not where it usually is."""
+    from autograder.grading.needs import needs
+
+    try:
+        notebook = json.loads((root / "solutions" / lesson / f"{lesson}.ipynb").read_text(encoding="utf-8"))
+        wanted = needs(lesson, notebook["cells"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return wanted, wanted.zygote(sandboxed)
+
+
+def locally(assignment, tasks: list[tuple[str, str]], workers: int, make_zygote):
     """Mark submissions in worker processes that share one zygote; yields (student, marked or None) as they finish."""
     if not tasks:
         return
-    with assignment.zygote() as zygote:
+    with make_zygote() as zygote:
         prepare(assignment)
         zygote.wait_ready()
         left = tasks

@@ -144,21 +144,22 @@ def _cell(raw) -> Source | None:
 # ---- merging ---------------------------------------------------------------------------------------------------
 
 
-def skeleton_step(cell, index: int) -> Step:
-    """What a cell of the instructor's (released) notebook is there for."""
-    grading = cell.metadata.get("nbgrader", {})
-    if cell.cell_type == "markdown":
+def skeleton_step(cell: dict, index: int) -> Step:
+    """What a cell of the instructor's notebook is there for."""
+    kind, metadata, source = cell["cell_type"], cell["metadata"], "".join(cell["source"])
+    grading = metadata.get("nbgrader", {})
+    name = grading.get("grade_id", "")
+    if kind == "markdown":
         role = "question" if grading.get("solution") and not grading.get("locked") else "text"
     elif grading.get("grade") and not grading.get("solution"):
-        return Step("check", "code", cell.source, index, grading["grade_id"].removeprefix("check_"))
+        return Step("check", "code", source, index, name.removeprefix("check_"))
     elif grading.get("solution"):
-        role = "solution"
-    elif cell.cell_type == "code":
-        role = "skipped" if SKIP in cell.metadata.get("tags", []) else "instructor"
+        return Step("solution", kind, source, index, name)
+    elif kind == "code":
+        role = "skipped" if SKIP in metadata.get("tags", []) else "instructor"
     else:
         role = "text"
-    name = grading.get("grade_id", "") if role == "solution" else ""
-    return Step(role, cell.cell_type, cell.source, index, name)
+    return Step(role, kind, source, index)
 
 
 def merge(skeleton, submitted: list[Source]) -> Submission:

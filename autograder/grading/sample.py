@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +42,9 @@ def deserved_path(root: Path, lesson: str) -> Path:
 
 @dataclass
 class Answer:
-    """A student's cell for one exercise, and what it is worth. what: how it came about."""
+    """A student's cell for one exercise; None if the stub is left. what: how it came about."""
 
     source: str | None
-    score: float
     what: str
 
 
@@ -65,11 +65,12 @@ def make_class(lesson: str, students: int, seed: int, root: Path) -> dict[str, d
         folder = root / "submitted" / student / lesson
         folder.mkdir(parents=True, exist_ok=True)
         nbformat.write(fill_in(assignment.skeleton, answers), folder / f"{lesson}.ipynb")
+        worth = {name: desk.worth(name, answers) for name in answers}
         deserved[student] = {
             "kind": kind,
-            "score": sum(answer.score for answer in answers.values()),
+            "score": sum(worth.values()),
             "max_score": sum(exercise.points for exercise in assignment.exercises.values()),
-            "exercises": {name: {"score": a.score, "what": a.what} for name, a in answers.items()},
+            "exercises": {name: {"score": worth[name], "what": a.what} for name, a in answers.items()},
         }
     path = deserved_path(root, lesson)
     path.write_text(json.dumps(deserved, indent=1) + "\n", encoding="utf-8")
@@ -88,13 +89,18 @@ class Desk:
         self.misconceptions = implementations.misconceptions(exercises)
         path = EQUIVALENTS / f"{topic}.py"
         self.equivalents = implementations.equivalents(path) if path.exists() else {}
-        self.worth: dict[tuple[str, str], float] = {}
+        self.stubs = {
+            cell.metadata.nbgrader["grade_id"]: cell.source
+            for cell in assignment.skeleton.cells
+            if cell.metadata.get("nbgrader", {}).get("solution")
+        }
+        self.known: dict[tuple, float] = {}
 
     def answers(self, kind: str, rng: random.Random) -> dict[str, Answer]:
         """One student's answers, by exercise."""
         names = list(self.assignment.exercises)
         if kind == "nothing done":
-            return {name: Answer(None, 0.0, "stub") for name in names}
+            return {name: Answer(None, "stub") for name in names}
         ways = {
             "all done as in the lesson": self.solution,
             "all done in another way": self.equivalent,
@@ -102,42 +108,58 @@ class Desk:
         way = ways.get(kind, self.either)
         answers = {name: way(name, rng) for name in names}
         if kind == "the second half missing":
-            answers |= {name: Answer(None, 0.0, "stub") for name in names[(len(names) + 1) // 2 :]}
+            answers |= {name: Answer(None, "stub") for name in names[(len(names) + 1) // 2 :]}
         wrong = {"one misconception": 1, "several misconceptions": rng.randint(2, len(names))}.get(kind, 0)
         for name in rng.sample(names, min(wrong, len(names))):
             answers[name] = self.misconception(name, rng)
         return answers
 
     def solution(self, name: str, rng: random.Random) -> Answer:
-        return Answer(lessons.solution(name), self._points(name), "solution")
+        return Answer(lessons.solution(name), "solution")
 
     def equivalent(self, name: str, rng: random.Random) -> Answer:
         cells = self.equivalents.get(name)
-        return Answer(rng.choice(cells), self._points(name), "equivalent") if cells else self.solution(name, rng)
+        return Answer(rng.choice(cells), "equivalent") if cells else self.solution(name, rng)
 
     def either(self, name: str, rng: random.Random) -> Answer:
         return rng.choice([self.solution, self.equivalent])(name, rng)
 
     def misconception(self, name: str, rng: random.Random) -> Answer:
         if not self.misconceptions.get(name):
-            return Answer(None, 0.0, "stub")
+            return Answer(None, "stub")
         label, source = rng.choice(self.misconceptions[name])
-        return Answer(source, self._worth(name, label), f"misconception: {label}")
+        return Answer(source, f"misconception: {label}")
 
-    def _points(self, name: str) -> float:
-        return float(self.assignment.exercises[name].points)
-
-    def _worth(self, name: str, label: str) -> float:
-        """The points that are left to a misconception."""
+    def worth(self, name: str, answers: dict[str, Answer]) -> float:
+        """The points of an answer, judged in this process, beside the other answers that it calls."""
         from autograder.judge import judge
         from autograder.probe import prober
 
-        if (name, label) not in self.worth:
+        if answers[name].source is None:
+            return 0.0
+        used = [other for other in answers if other in self._used(name, answers)]
+        key = (name, tuple(answers[other].source for other in used))
+        if key not in self.known:
+            namespace: dict = {"__name__": "__main__"}
+            for cell in self.assignment.skeleton.cells:
+                if "setup" in cell.metadata.get("tags", []):
+                    exec(cell.source, namespace)
+            for other in used:
+                exec(answers[other].source or self.stubs[other], namespace)
             exercise = self.assignment.exercises[name]
-            wrong = next(each for each in exercise.misconceptions if each.name == label)
-            report = judge(exercise, self.assignment.seeds[name], prober(wrong.implementation))
-            self.worth[name, label] = float(report.score)
-        return self.worth[name, label]
+            self.known[key] = float(judge(exercise, self.assignment.seeds[name], prober(namespace[name])).score)
+        return self.known[key]
+
+    def _used(self, name: str, answers: dict[str, Answer]) -> set[str]:
+        """The exercise and those whose answers it calls, and so on."""
+        found, waiting = set(), [name]
+        while waiting:
+            each = waiting.pop()
+            if each not in found:
+                found.add(each)
+                words = set(re.findall(r"\w+", answers[each].source or ""))
+                waiting += [other for other in answers if other in words]
+        return found
 
 
 def fill_in(skeleton, answers: dict[str, Answer]):
