@@ -249,7 +249,7 @@ def main():
     mean = RunningMean(model)
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
-        f"{args.source} to {args.target}: {len(parts[0]):,} pairs, {len(source_vocab):,} and {len(target_vocab):,} words"
+        f"{args.source} to {args.target}: {len(parts[0]):,} pairs, vocabularies {len(source_vocab):,}, {len(target_vocab):,}"
     )
     print(f"{size:,} parameters, seed {args.seed}, {torch.get_num_threads()} threads", flush=True)
     ends = began + 60 * args.minutes * (1 - RESERVE)
