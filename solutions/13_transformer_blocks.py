@@ -51,6 +51,10 @@ from autograder import check, hint, lesson, progress, reveal
 # the recurrence is thrown out and only attention stays. Every token then reaches every other token in one step, and
 # all tokens are computed at once.
 #
+# Stuck on an exercise? `hint("LayerNorm")` gives you a nudge, then a bigger one each time you call it, and
+# `reveal("LayerNorm")` shows a solution. `progress()` shows what is done. The blocks of sections 6 and 7 are made of
+# the classes before them, so a mistake there shows up again: check in order.
+#
 # Two things break when you do that, and this lesson starts by breaking them.
 #
 # **Depth.** One layer of attention is one lookup. Useful models stack many layers, and a plain stack does not
