@@ -16,7 +16,9 @@ TRACKED = [
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.splitlines()
 ]
-PROSE = [path for path in TRACKED if path.suffix in {".md", ".py", ".toml", ".yml", ".txt", ".ipynb", ".cfg"}]
+# What attacks and this file say about machines' paths is meant.
+MEANT = {ROOT / "tests" / "test_house.py", *(ROOT / "tests" / "attacks").glob("*.py")}
+PROSE = [path for path in TRACKED if path.suffix in {".md", ".py", ".toml", ".yml", ".txt", ".ipynb"}]
 MADE = ("submitted", "autograded", "feedback", "gradebook.db", "exchange", ".venv")
 
 
@@ -78,16 +80,16 @@ def test_license_covers_code_and_prose():
 def test_nothing_that_was_made_is_committed():
     names = [str(path.relative_to(ROOT)) for path in TRACKED]
     assert not [name for name in names if name.split("/")[0] in MADE or re.match(r"solutions/.*\.ipynb", name)]
-    assert not [path for path in TRACKED if path.exists() and path.stat().st_size > 2_000_000]
+    assert not [path for path in TRACKED if path.exists() and path.stat().st_size > 5_000_000]
 
 
-@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sorted(set(PROSE) - MEANT), ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_of_one_machine(path):
     if not path.exists():
         pytest.skip("deleted")
     text = path.read_text("utf-8")
     machine = r"(?<![\w.])/(?:work|root|home|farm)/|C:\\Users|pypi\.org/simple|files\.pythonhosted|find-links"
-    assert not re.findall(machine, text) or path.name == "test_house.py"
+    assert not re.findall(machine, text)
 
 
 @pytest.mark.parametrize("lesson", lessons.names())
