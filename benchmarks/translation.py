@@ -249,9 +249,9 @@ def main():
     mean = RunningMean(model)
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
-        f"{args.source} to {args.target}: {len(parts[0]):,} pairs, vocabularies {len(source_vocab):,}, {len(target_vocab):,}"
+        f"{args.source} to {args.target}: {len(parts[0]):,} pairs, seed {args.seed}, {torch.get_num_threads()} threads"
     )
-    print(f"{size:,} parameters, seed {args.seed}, {torch.get_num_threads()} threads", flush=True)
+    print(f"{len(source_vocab):,} and {len(target_vocab):,} words, {size:,} parameters", flush=True)
     ends = began + 60 * args.minutes * (1 - RESERVE)
     speed = train(model, mean, numbered(parts[0]), collate(numbered(parts[1][:300])), ends, args.seed)
     model.eval()
