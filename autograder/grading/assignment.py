@@ -10,6 +10,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearOutput, ClearSolutions
 from traitlets.config import Config
 
 from autograder import lessons
+from autograder.cli import Problem
 from autograder.exercise import Exercise
 from autograder.grading import notebook, run
 from autograder.grading.needs import Needs, first_open_cell, needs
@@ -94,12 +95,14 @@ def load(
 
 
 def exercises_of(lesson: str, names: list[str]) -> dict:
-    """The exercises of a lesson, by name; ValueError if one does not exist."""
+    """The exercises of a lesson, by name; Problem if one does not exist."""
+    if lesson not in lessons.names():
+        raise Problem(f"{lesson} is no lesson of this course; there are {', '.join(lessons.names())}")
     module = importlib.import_module(f"autograder.exercises.{lessons.topic(lesson)}")
     known = {value.name: value for value in vars(module).values() if isinstance(value, Exercise)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"{lesson} checks {', '.join(unknown)}, which no exercise in {module.__name__} is called")
+        raise Problem(f"{lesson} checks {', '.join(unknown)}, which no exercise in {module.__name__} is called")
     return {name: known[name] for name in names}
 
 

@@ -236,12 +236,13 @@ def _convert_notebooks(original):
         """nbgrader's, with a session that ends when it does; without a sandbox, nothing is graded."""
         from nbgrader.converters.base import NbGraderException
 
+        from autograder.cli import Problem
         from autograder.grading.sandbox import SandboxError
 
         try:
             session(self).start()
             original(self)
-        except (SandboxError, PermissionError, ValueError) as error:
+        except (Problem, SandboxError, PermissionError, FileNotFoundError) as error:
             self.log.error("%s", error)
             raise NbGraderException(str(error)) from None
         finally:
