@@ -92,9 +92,11 @@ def grade(
 
 
 def needs_explaining(report: Report) -> bool:
-    """Whether more could be said than is: not where nothing came back at all, nor where calls ran out of time."""
+    """Whether more can be said: not where nothing came back, calls ran out of time, or hidden cases alone failed."""
     told = [aspect.message for aspect in report.aspects if not aspect.passed]
-    return bool(told) and not report.message and not any(FIXED_WORDS["timeout"] in text for text in told)
+    if report.message or any(FIXED_WORDS["timeout"] in text for text in told):
+        return False
+    return any("(a hidden case)" not in text for text in told)
 
 
 def explain(scored: Report, explained: Report) -> Report:
