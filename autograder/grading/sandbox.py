@@ -22,6 +22,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INSIDE = "/attn"  # where the staged folder is mounted
+PYTHON = "/attn-python"  # where a Python that lies in /tmp is mounted, since the sandbox has a /tmp of its own
 NOBODY = 65534
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt/conda")
 ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime", "mime.types")
@@ -116,11 +117,11 @@ def command(bwrap: str, staged: Path, datasets: Path | None, control: int, optio
     for name in ETC:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for path in python_folders():
-        for parent in reversed(Path(path).parents[:-1]):
+        for parent in reversed(Path(seen_as(path)).parents[:-1]):
             if not _below(str(parent), SYSTEM):
                 arguments += ["--perms", "0755", "--dir", str(parent)]
-        arguments += ["--ro-bind", path, path]
-    for path in masked_folders():
+        arguments += ["--ro-bind", path, seen_as(path)]
+    for path in map(seen_as, masked_folders()):
         arguments += ["--tmpfs", path, "--remount-ro", path]
     arguments += ["--ro-bind", str(staged), INSIDE]
     if datasets is not None:
@@ -134,7 +135,7 @@ def command(bwrap: str, staged: Path, datasets: Path | None, control: int, optio
         setpriv = shutil.which("setpriv") or "setpriv"
         arguments += [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
         arguments += ["--bounding-set=-all", "--"]
-    return [*arguments, sys.executable, "-B", "-P", f"{INSIDE}/zygote.py", str(control), json.dumps(options)]
+    return [*arguments, seen_as(sys.executable), "-B", "-P", f"{INSIDE}/zygote.py", str(control), json.dumps(options)]
 
 
 def unprotected_command(staged: Path, datasets: Path | None, control: int, options: dict) -> list[str]:
@@ -156,6 +157,14 @@ def python_folders() -> list[str]:
     wanted = {os.path.realpath(path) for path in wanted} | {sys.prefix, sys.base_prefix}
     outside = sorted(path for path in wanted if os.path.isdir(path) and not _below(path, SYSTEM))
     return [path for path in outside if not _below(path, [other for other in outside if other != path])]
+
+
+def seen_as(path: str) -> str:
+    """Where a file of this Python's lies in the sandbox."""
+    for number, folder in enumerate(python_folders()):
+        if _below(folder, ["/tmp"]) and _below(path, [folder]):
+            return f"{PYTHON}/{number}{path[len(folder) :]}"
+    return path
 
 
 def masked_folders() -> list[str]:
