@@ -638,7 +638,7 @@ def _(rng):
     few = searching(rng, 6, 4, zero=0.8, ends=0.0, wanted=lambda found: 1 < len(found) < 6)
     yield case("fewer ways than beams", *few).because(reason)
     yield case("some words are impossible", *searching(rng, 3, 8, zero=0.4)).because(reason)
-    yield case("a word that is almost impossible", *searching(rng, 40, 2, ends=-300.0, rows=199)).because(
+    yield case("a word that is almost impossible", *searching(rng, 40, 2, ends=-900.0, rows=199)).because(
         "a small probability is not zero"
     )
 
@@ -1100,6 +1100,9 @@ def _(rng):
     yield case("an empty hypothesis comes first", [[], *hypotheses], [[WORDS[:6], WORDS[:3]], *references])
     yield case("only empty hypotheses", [[], []], [[WORDS[:4]], [WORDS[2:5]]])
     yield case("an empty reference among others", [WORDS[:6]], [[[], [*WORDS[:5], "x", "y"]]])
+    yield case("an empty reference is the closest", [WORDS[:4]], [[[], [*WORDS[:4], *WORDS[6:]]]]).because(
+        "0 is closer to 4 than 10 is"
+    )
     yield case("words that run together", [["ab", "c", "d", "e"]], [[["a", "bc", "d", "e"]]], 2).because(
         "ab c and a bc are different bigrams"
     )
