@@ -590,18 +590,31 @@ def _overall(sheet: Exam, answers: list[Answer]) -> str:
 
 
 def _recognize(sheet: Exam, answers, problems) -> tuple[str | None, str]:
-    """The misconception whose answers are the student's wherever the student is wrong."""
+    """The misconception whose answers are the student's wherever the student is wrong.
+
+    If there is none, a wrong dtype and warnings are left aside: they may be a second mistake. Then the misconception
+    must also be right wherever the student is.
+    """
     wrong = [i for i, problem in enumerate(problems) if problem]
     if any(problems[i].kind in ("not written", "lost", "malformed", "skipped") for i in wrong):
         return None, ""
-    found = [
+    found = _matching(sheet, answers, wrong)
+    if not found:
+        first = [i for i in wrong if problems[i].kind not in ("dtype", "warning")]
+        found = _matching(sheet, answers, first) if first and len(first) < len(wrong) else []
+        untrue = {i for i in wrong if problems[i].kind != "warning"}
+        found = [pair for pair in found if {i for i, p in enumerate(pair[0].everything()[1]) if p} <= untrue]
+    if len(found) > 1:  # the one that is least wrong elsewhere
+        found.sort(key=lambda pair: sum(problem is not None for problem in pair[0].everything()[1]))
+    return (found[0][1].name, found[0][1].hint) if found else (None, "")
+
+
+def _matching(sheet: Exam, answers, wrong) -> list:
+    return [
         (suspect, mistake)
         for suspect, mistake in zip(sheet.suspects, sheet.exercise.misconceptions, strict=True)
         if all(suspect[i][1] and _same(sheet.questions[i], answers[i], suspect[i][0]) for i in wrong)
     ]
-    if len(found) > 1:  # the one that is least wrong elsewhere
-        found.sort(key=lambda pair: sum(problem is not None for problem in pair[0].everything()[1]))
-    return (found[0][1].name, found[0][1].hint) if found else (None, "")
 
 
 def _same(question: Question, mine: Answer, theirs: Answer) -> bool:

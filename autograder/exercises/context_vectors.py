@@ -118,7 +118,7 @@ def _(weights, values):
 
 @context_vector.misconception(
     "the weights are normalized unless they are all zero",
-    hint="Use the weights as they are, even if a row does not sum to 1: some lessons need exactly that.",
+    hint="Use the weights as they are, even if a row does not sum to 1: lesson 11 needs exactly that.",
 )
 def _(weights, values):
     total = weights.sum(axis=-1, keepdims=True)
@@ -156,7 +156,7 @@ def _(weights, values):
 
 
 @context_vector.misconception(
-    "np.dot on a batch", hint="With leading axes, `np.dot` pairs every batch with every other. `@` keeps them apart."
+    "`np.dot` on a batch", hint="With leading axes, `np.dot` pairs every batch with every other. `@` keeps them apart."
 )
 def _(weights, values):
     return np.dot(weights, values)
@@ -179,7 +179,8 @@ def _(weights, values):
 
 
 @context_vector.misconception(
-    "one leading axis is a must", hint="There may be no leading axis, one, or several. `@` handles all of them."
+    "exactly one leading axis is expected",
+    hint="There may be no leading axis, one, or several. `@` handles all of them.",
 )
 def _(weights, values):
     return np.einsum("bqk,bkd->bqd", weights, values)
@@ -228,7 +229,7 @@ def _(queries, keys, values, mask=None):
 
 attention.hints = (
     "You have all the parts: `scaled_dot_score`, `masked_softmax` and `context_vector`. Which one feeds which?",
-    "First scores = scaled_dot_score(queries, keys), then weights = masked_softmax(scores, mask), then the context.",
+    "First `scores = scaled_dot_score(queries, keys)`, then `weights = masked_softmax(scores, mask)`, then context.",
     "Return both, the context first: `return context_vector(weights, values), weights`.",
 )
 
@@ -385,12 +386,12 @@ def _(queries, keys, values, mask=None):
     return weights @ values, weights
 
 
-@attention.misconception("the mask is ignored", hint="Give the mask to masked_softmax: masked_softmax(scores, mask).")
+@attention.misconception("the mask is ignored", hint="Give the mask to `masked_softmax(scores, mask)`.")
 def _(queries, keys, values, mask=None):
     return _attend(queries, keys, values, None, queries.shape[-1] ** -0.5)
 
 
-@attention.misconception("True taken as forbidden", hint="Your mask is inverted: True means: may be attended to.")
+@attention.misconception("True taken as forbidden", hint='Your mask is inverted: True means "may be attended to".')
 def _(queries, keys, values, mask=None):
     return _attend(queries, keys, values, None if mask is None else ~mask, queries.shape[-1] ** -0.5)
 
@@ -417,7 +418,7 @@ def _(queries, keys, values, mask=None):
 
 @attention.misconception(
     "NaN where nothing may be attended to",
-    hint="Plain softmax gives NaN on a row of -inf. Use masked_softmax: it gives zeros there.",
+    hint="Plain softmax gives NaN on a row of -inf. Use `masked_softmax`: it gives zeros there.",
 )
 def _(queries, keys, values, mask=None):
     scores = _masked((queries @ keys.swapaxes(-1, -2)) * queries.dtype.type(queries.shape[-1] ** -0.5), mask)
@@ -444,7 +445,7 @@ def _(queries, keys, values, mask=None):
 
 
 @attention.misconception(
-    "float64 comes back", hint="float32 inputs must give float32: np.sqrt(d) is a float64, d ** 0.5 is Python's own."
+    "float64 comes back", hint="float32 inputs must give float32: `np.sqrt(d)` is a float64, `d**0.5` is Python's own."
 )
 def _(queries, keys, values, mask=None):
     return _attend(queries.astype(np.float64), keys, values, mask, queries.shape[-1] ** -0.5)
@@ -472,7 +473,7 @@ def _(scores, values, mask=None):
 
 hard_attention.hints = (
     "Which NumPy function gives the position of the largest entry, and the first position if there are several?",
-    "Put -inf at forbidden keys first (np.where). `best = scores.argmax(axis=-1)`, then make one-hot weights of it: "
+    "Put -inf at forbidden keys first (`np.where`). `best = scores.argmax(axis=-1)`, then make one-hot weights of it: "
     "compare `np.arange(T_k)` with `best[..., None]`.",
     "In a row that allows nothing, argmax says 0, so take the weight back: `np.where(mask, weights, 0)`. "
     "Then `return context_vector(weights, values), weights`, with weights in the dtype of scores (`.astype`).",
@@ -579,7 +580,7 @@ def _pick(scores, values, mask, fill=-np.inf):
 
 @hard_attention.misconception(
     "the last maximum",
-    hint="If several scores are largest, the first of them wins: argmax gives it, a loop with > too.",
+    hint="If several scores are largest, the first of them wins: `argmax` gives it, and so does a loop with `>`.",
 )
 def _(scores, values, mask=None):
     weights = _pick(scores[..., ::-1], values, None if mask is None else np.broadcast_to(mask, scores.shape)[..., ::-1])
@@ -615,7 +616,7 @@ def _(scores, values, mask=None):
     return weights @ values, weights
 
 
-@hard_attention.misconception("True taken as forbidden", hint="Your mask is inverted: True means: may be attended to.")
+@hard_attention.misconception("True taken as forbidden", hint='Your mask is inverted: True means "may be attended to".')
 def _(scores, values, mask=None):
     weights = _pick(scores, values, None if mask is None else ~mask)
     return weights @ values, weights
@@ -714,7 +715,7 @@ def _(scores, values, mask=None):
 
 @hard_attention.misconception(
     "float64 weights",
-    hint="Weights have the dtype of the scores: np.zeros and np.eye make float64 unless told otherwise.",
+    hint="Weights have the dtype of the scores: `np.zeros` and `np.eye` make float64 unless told otherwise.",
 )
 def _(scores, values, mask=None):
     weights = _pick(scores, values, mask).astype(np.float64)
@@ -883,7 +884,8 @@ def _drawn(weights, values, indices):
 
 
 @sample_attention.misconception(
-    "at least u is enough", hint="The cumulative weight must exceed u: use >. With >=, u = 0 draws a key of weight 0."
+    "at least u is enough",
+    hint="The cumulative weight must exceed u: use `>`. With `>=`, u = 0 draws a key of weight 0.",
 )
 def _(weights, values, u):
     return _drawn(weights, values, _choose(weights, u, np.greater_equal))
@@ -945,7 +947,7 @@ def _(weights, values, u):
 
 
 @sample_attention.misconception(
-    "every key is as likely as any other", hint="u * T_k ignores the weights. Compare u with their cumulative sums."
+    "every key is as likely as any other", hint="`u * T_k` ignores the weights. Compare u with their cumulative sums."
 )
 def _(weights, values, u):
     uniform = np.floor(u * u.dtype.type(weights.shape[-1])).astype(int)
@@ -954,7 +956,7 @@ def _(weights, values, u):
 
 @sample_attention.misconception(
     "single weights compared with u",
-    hint="It is the cumulative weight that must exceed u: np.cumsum(weights, axis=-1).",
+    hint="It is the cumulative weight that must exceed u: `np.cumsum(weights, axis=-1)`.",
 )
 def _(weights, values, u):
     hit = weights > u[..., None]
@@ -975,7 +977,8 @@ def _(weights, values, u):
 
 
 @sample_attention.misconception(
-    "the same u for all queries", hint="Each query has its own u: u[..., None] stands against the rows of the weights."
+    "the same u for all queries",
+    hint="Each query has its own u: `u[..., None]` stands against the rows of the weights.",
 )
 def _(weights, values, u):
     return _drawn(weights, values, _choose(weights, np.broadcast_to(u[..., :1], u.shape)))
@@ -1194,7 +1197,7 @@ def _(x_query, x_train, y_train, bandwidth):
 
 
 @kernel_regression.misconception(
-    "multiplied by h^2", hint="The exponent is divided by 2 h^2: mind the brackets, -d**2 / (2 * h**2)."
+    "multiplied by h^2", hint="The exponent is divided by 2 h^2: mind the brackets, `-(d**2) / (2 * h**2)`."
 )
 def _(x_query, x_train, y_train, bandwidth):
     return _estimate(x_query, x_train, y_train, bandwidth, lambda d, h: -(d**2) / 2 * h**2)
@@ -1283,7 +1286,8 @@ def _(x_query, x_train, y_train, bandwidth):
 
 
 @kernel_regression.misconception(
-    "float64 comes back", hint="float32 inputs must give float32: a NumPy scalar such as np.sqrt(2.0) makes it float64."
+    "float64 comes back",
+    hint="float32 inputs must give float32: a NumPy scalar such as `np.sqrt(2.0)` makes it float64.",
 )
 def _(x_query, x_train, y_train, bandwidth):
     return _estimate(x_query, x_train, y_train, bandwidth, lambda d, h: -0.5 * (d / np.float64(h)) ** 2)

@@ -55,7 +55,7 @@ def _(rng):
 
 
 @padding_mask.misconception(
-    "True at padding", hint="Here True means: may be attended to. So real tokens are True and padding is False."
+    "True at padding", hint='True means "may be attended to": real tokens are True and padding is False.'
 )
 def _(lengths, max_len):
     _demand_lengths(lengths, max_len)
@@ -114,7 +114,7 @@ def _(lengths, max_len):
 
 
 @padding_mask.misconception(
-    "no ValueError", hint="A length below 0 or above max_len must raise ValueError before anything is returned."
+    "no ValueError", hint="One length below 0 or above max_len is enough: raise ValueError before anything is returned."
 )
 def _(lengths, max_len):
     return np.arange(max_len) < lengths[:, None]
@@ -197,7 +197,7 @@ def _(length):
 
 
 @causal_mask.misconception(
-    "True where forbidden", hint="Your mask is inverted: here True means: may be attended to. So the past is True."
+    "True where forbidden", hint='Your mask is inverted. True means "may be attended to", so the past is True.'
 )
 def _(length):
     return np.triu(np.ones((length, length), bool), 1)
@@ -491,9 +491,9 @@ def _(rng):
     yield case("None first", None, draw(3, 5), draw(5))
     yield case("None last", draw(3, 5), draw(3, 1), None)
     yield case("two Nones and a mask", None, None, draw(2, 3))
-    yield case("None", None).because("nothing is left")
-    yield case("two Nones", None, None).because("nothing is left")
-    yield case("no mask at all").because("nothing is left")
+    yield case("None", None).because("no mask is left, and None says so")
+    yield case("two Nones", None, None).because("no mask is left, and None says so")
+    yield case("no mask at all").because("no mask is left, and None says so")
 
 
 @combine_masks.misconception(
@@ -534,7 +534,7 @@ def _(*masks):
 
 
 @combine_masks.misconception(
-    "it stops at the first None", hint="Skip a None and go on (`continue`), the masks after it count too."
+    "it stops at the first None", hint="Skip a None and go on (`continue`): the masks after it count too."
 )
 def _(*masks):
     combined = None
@@ -592,7 +592,7 @@ def _(*masks):
 
 
 @combine_masks.misconception(
-    "all shapes must be equal", hint="The masks may have different shapes. Combine two at a time, they broadcast."
+    "all shapes must be equal", hint="The masks may have different shapes. Combine two at a time: they broadcast."
 )
 def _(*masks):
     given = [mask for mask in masks if mask is not None]
@@ -781,9 +781,7 @@ def _(scores, mask=None, axis=-1):
     return _softmax(scores, axis)
 
 
-@masked_softmax.misconception(
-    "True taken as forbidden", hint="Your mask is inverted: here True means: may be attended to."
-)
+@masked_softmax.misconception("True taken as forbidden", hint='Your mask is inverted: True means "may be attended to".')
 def _(scores, mask=None, axis=-1):
     return _softmax(scores if mask is None else np.where(mask, -np.inf, scores), axis)
 

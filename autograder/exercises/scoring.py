@@ -161,7 +161,7 @@ def _(queries, keys):
 
 @dot_score.misconception(
     "every batch meets every batch",
-    hint="`np.inner` and `np.tensordot` combine all leading axes. `@` matches them, one with one.",
+    hint="`np.dot`, `np.inner` and `np.tensordot` combine all leading axes. `@` matches them, one with one.",
 )
 def _(queries, keys):
     return np.inner(queries, keys)
@@ -383,7 +383,7 @@ def _(queries, keys, eps=1e-8):
 
 
 @cosine_score.misconception(
-    "eps is not used", hint="The argument `eps` may be another than 1e-8. Use it, and not a number of your own."
+    "eps is not used", hint="The argument `eps` need not be 1e-8. Use it, and not a number of your own."
 )
 def _(queries, keys, eps=1e-8):
     q, k = _lengths(queries, keys)
@@ -575,7 +575,7 @@ concat_score.hints = (
     "First get every query beside every key. Both need the shape (..., T_q, T_k, features) before they can be joined.",
     "`queries[..., :, None, :]` and `keys[..., None, :, :]` have the axes in the right places, with "
     "size 1 where each repeats.",
-    "`np.broadcast_shapes(q.shape[:-1], k.shape[:-1])` is (..., T_q, T_k). `np.broadcast_to` "
+    "Call them q and k: `np.broadcast_shapes(q.shape[:-1], k.shape[:-1])` is (..., T_q, T_k). `np.broadcast_to` "
     "stretches each to that, with its ",
     "own number of features at the end.",
     "Then `np.tanh(np.concatenate([q, k], axis=-1) @ weight) @ v`.",
@@ -768,7 +768,7 @@ def _(queries, keys, w_query, w_key, v):
 
 
 @additive_score.misconception(
-    "multiplied where it should be added", hint="The projections are added: that is its name."
+    "multiplied where it should be added", hint="The projections are added, hence the name: additive."
 )
 def _(queries, keys, w_query, w_key, v):
     return np.tanh((queries @ w_query)[..., :, None, :] * (keys @ w_key)[..., None, :, :]) @ v
