@@ -262,11 +262,11 @@ plt.show()
 # | --- | --- |
 # | `NotImplementedError` | The function still holds its `raise` line, or you changed it and did not run its cell again. |
 # | `NameError: name 'np' is not defined` | The kernel was restarted. Run the cells above first. |
-# | "It returned None" | There is a `print` where there should be a `return`. |
+# | "`dot_product` returns None" | There is a `print` where there should be a `return`, or no `return` at all. |
 # | right for one pair, wrong or an error for many | `np.dot(u, v)` and `u @ v` do other things when there are more axes. Multiply, then sum over the *last* axis: `axis=-1`. |
-# | "an argument was changed" | `u *= v` writes into the caller's array. `u * v` makes a new one. |
-# | "float64 came back for float32" | A list or a loop over `float(...)` makes float64. Arithmetic on the arrays keeps their dtype. |
-# | NaN and a warning for zero weights | Look at the sum before you divide by it. |
+# | "It changed its input `u`" | `u *= v` writes into the caller's array. `u * v` makes a new one. |
+# | "It returned values of dtype float64; float32 was expected" | A list or a loop over `float(...)` makes float64. Arithmetic on the arrays keeps their dtype. |
+# | "It should raise ValueError, but it returned an array" | Look at the sum of the weights before you divide by it. |
 
 # %% [markdown]
 # ## Questions to think about

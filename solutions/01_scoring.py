@@ -119,7 +119,7 @@ check("dot_score", dot_score)
 # | time | 10 minutes |
 #
 # Why did the dot products spread? If the numbers in $q$ and $k$ are independent with mean 0 and variance 1, each
-# product $q_i k_i$ has mean 0 and variance 1 too, and a sum of $d$ of them has variance $d$: a standard deviation of
+# product $q_c k_c$ has mean 0 and variance 1 too, and a sum of $d$ of them has variance $d$: a standard deviation of
 # $\sqrt{d}$. So divide by it. Vaswani et al. (2017, section 3.2.1) say it in a sentence, and it is a line of code:
 #
 # > "To counteract this effect, we scale the dot products by $\frac{1}{\sqrt{d_k}}$."
@@ -449,7 +449,7 @@ plt.show()
 # %% [markdown]
 # **What you see.** Six small heat maps. *dot* and *scaled dot* have the same picture and different numbers: the scale
 # is 4 times smaller. In both, the lowest and the highest score are in column 2, that of the long key; in *cosine* they
-# are elsewhere, and column 2 is as pale as any other. *general* compares other pairs of features, so its picture is
+# are elsewhere, and column 2 looks like any other. *general* compares other pairs of features, so its picture is
 # another one, but the long key stands out there too. *concat* and *additive* are equal, number by number, and $\tanh$
 # keeps them within a few units.
 #

@@ -547,7 +547,7 @@ check("test_softmax", test_softmax)
 # | weights only on padding | the mask is the wrong way round: here True means allowed |
 # | a padding weight of 1e-5, or of 1 | a finite fill in place of $-\infty$ |
 # | `IndexError: boolean index did not match` | `scores[~mask] = ...` needs a mask of the same shape; `np.where(mask, ...)` broadcasts |
-# | `ValueError: output array is read-only`, or the caller's scores change | assigning into the input; work on a new array |
+# | "It changed its input `scores`", or an error that says `read-only` | assigning into the input; work on a new array |
 # | the result has more axes than the scores | a mask of shape `(B, T)` was broadcast against `(T_q, T_k)`; insert an axis: `mask[:, None, :]` |
 # | float32 scores give float64 weights | a fill array or a mask of dtype float64; a plain `-np.inf` keeps float32 |
 # | a model that is perfect in training and useless in use | the causal mask is transposed or shifted: it sees the word it has to predict |

@@ -201,9 +201,8 @@ def attention(
 
 
 # %% nbgrader={"grade": true, "grade_id": "check_attention", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
-context, weights = attention(
-    np.array([[2 * np.log(3), 0.0, 0.0, 0.0]]), np.eye(4)[:1] * [[1.0], [0.0]], np.array([[4.0], [0.0]])
-)
+queries, keys = np.array([[2 * np.log(3), 0.0, 0.0, 0.0]]), np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+context, weights = attention(queries, keys, np.array([[4.0], [0.0]]))
 np.testing.assert_allclose(weights, [[0.75, 0.25]])
 np.testing.assert_allclose(context, [[3.0]])
 check("attention", attention)
@@ -535,7 +534,7 @@ for name, found in errors.items():
 # values. Hard attention returns the first allowed value.
 # </details>
 #
-# <details><summary>Kernel regression with bandwidth h on keys of length 1 (unit vectors): which lesson's score is it?</summary>
+# <details><summary>Kernel regression with bandwidth h on queries and keys that are unit vectors (of length 1): which lesson's score is it?</summary>
 #
 # The squared distance is |q|² - 2 q·k + |k|². For unit vectors the first and the last are 1, the same for all keys, and
 # softmax ignores what all scores share. What remains is q·k / h²: dot-product attention, with h² as the temperature.
