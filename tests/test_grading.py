@@ -321,7 +321,9 @@ def test_without_bubblewrap(course, monkeypatch, capsys):
 
 def test_without_a_sandbox_it_warns_and_grades_the_same(course, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/usr/nowhere")
+    monkeypatch.setattr("tempfile.tempdir", str(course.parent))
     assert grade(course, "--no-sandbox") == 0
+    assert not list(course.parent.glob("attn-*"))
     assert "WITHOUT A SANDBOX" in capsys.readouterr().err
     scores = graded(course)
     assert {name: scores[name] for name in deserved(course)} == deserved(course)

@@ -60,8 +60,9 @@ def run_setup(shell, cells: list[str]) -> str:
 
 def serve(channel: socket.socket, shell, limits: dict) -> None:
     """Answer the host until it closes the channel."""
+    home = os.environ.get("TMPDIR", "/tmp")
     os.environ.clear()
-    os.environ.update(HOME="/tmp", TMPDIR="/tmp", PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="template")
+    os.environ.update(HOME=home, TMPDIR=home, PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="template")
     sys.argv[:] = [""]
     sys.path.insert(0, os.getcwd())
     ask = None
@@ -121,16 +122,11 @@ def send(channel: socket.socket, body: bytes) -> None:
 
 
 def receive(channel: socket.socket) -> bytes | None:
-    header = _exactly(channel, 4)
-    return None if header is None else _exactly(channel, struct.unpack(">I", header)[0])
-
-
-def _exactly(channel: socket.socket, count: int) -> bytes | None:
-    parts = []
-    while count:
-        part = channel.recv(min(count, 2**20))
+    """The next question; the host sends one and waits."""
+    data = bytearray()
+    while len(data) < 4 or len(data) < 4 + struct.unpack_from(">I", data)[0]:
+        part = channel.recv(2**18)
         if not part:
             return None
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+        data += part
+    return bytes(data[4:])

@@ -222,7 +222,7 @@ class Zygote:
             stdout=self.log,
             stderr=self.log,
             pass_fds=[theirs.fileno()],
-            env={},
+            env={**environment(), "TMPDIR": str(self.folder)},  # bubblewrap drops it
         )
         theirs.close()
         self.ready = False
@@ -295,6 +295,8 @@ class Channel:
             reason = ours.recv(500).decode(errors="replace") if message == b"E" else "it did not start a child"
             ours.close()
             raise SandboxError(REFUSED.format(reason=reason))
+        ours.setblocking(False)
+        self.buffer = bytearray()
         self.pidfd = descriptors[0]
         self.pid = _pid_of(self.pidfd)
         self.end = time.monotonic() + limits.submission_seconds
@@ -303,38 +305,57 @@ class Channel:
         """Send a question, wait for its answer. Dead if none comes in time, or something else does."""
         deadline = min(time.monotonic() + seconds, self.end)
         try:
-            if select.select([self.socket], [], [], 0)[0]:
-                early = self.socket.recv(1)
-                raise Unasked("it wrote to the grader unasked") if early else Dead("its process ended early")
-            self.socket.settimeout(max(0.01, deadline - time.monotonic()))
-            self.socket.sendall(len(body).to_bytes(4, "big") + body)
-            size = int.from_bytes(self._receive(4, deadline), "big")
+            self._demand_silence()
+            self._send(len(body).to_bytes(4, "big") + body, deadline)
+            while len(self.buffer) < 4:
+                self._receive(deadline)
+            size = int.from_bytes(self.buffer[:4], "big")
             if size > self.limits.answer_bytes:
                 raise Dead(f"its answer has {size} bytes, and {self.limits.answer_bytes} are allowed")
             self.received += size
             if self.received > self.limits.output_bytes:
                 raise Dead(f"its answers have more than {self.limits.output_bytes} bytes together")
-            return self._receive(size, deadline)
-        except TimeoutError:
-            raise Dead("it gave no answer in time") from None
+            while len(self.buffer) < 4 + size:
+                self._receive(deadline)
         except OSError:
             raise Dead("its process ended early") from None
+        answer = bytes(self.buffer[4 : 4 + size])
+        del self.buffer[: 4 + size]
+        return answer
 
-    def _receive(self, count: int, deadline: float) -> bytes:
-        parts = []
-        while count:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Dead("it gave no answer in time" if time.monotonic() < self.end else "it used up its time")
-            if not select.select([self.socket], [], [], min(left, 0.1))[0]:
+    def _demand_silence(self) -> None:
+        """Nothing may have come before it was asked for."""
+        if not self.buffer:
+            try:
+                self.buffer += self.socket.recv(1)
+            except BlockingIOError:
+                return
+        raise Unasked("it wrote to the grader unasked") if self.buffer else Dead("its process ended early")
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        while data:
+            try:
+                data = data[self.socket.send(data) :]
+            except BlockingIOError:
+                select.select([], [self.socket], [], self._left(deadline))
                 self._guard()
-                continue
-            part = self.socket.recv(min(count, 2**20))
-            if not part:
-                raise Dead("its process ended early")
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
+
+    def _receive(self, deadline: float) -> None:
+        """Wait for some more bytes of an answer."""
+        if not select.select([self.socket], [], [], self._left(deadline))[0]:
+            self._guard()
+            return
+        part = self.socket.recv(2**18)
+        if not part:
+            raise Dead("its process ended early")
+        self.buffer += part
+
+    def _left(self, deadline: float) -> float:
+        """Seconds to wait before looking again; Dead where there is no time left."""
+        now = time.monotonic()
+        if now >= deadline:
+            raise Dead("it gave no answer in time" if now < self.end else "it used up its time")
+        return min(deadline - now, 0.1)
 
     def _guard(self) -> None:
         """End it if all of its processes together take too much memory."""
