@@ -6,13 +6,16 @@
 Trains the model of lesson 09 and that of lesson 10 on the same sentences, with the same sizes, batches, number of steps
 and learning rates, for each seed, and translates the held-out sentences greedily. Writes
 `datasets/trained/attention_against_length.json`, which lesson 10 draws. Trains the model with attention once more, for
-longer, and writes its weights as `datasets/trained/bahdanau_en_fr.npz`, which later lessons load.
+longer, and writes its weights as `datasets/trained/bahdanau_en_fr.npz`, which later lessons load. Runs are kept in
+--cache as they finish and are not repeated. The decoders are the lessons'; in training, what does not depend on the
+state is computed for all steps at once, which changes the time and not the numbers.
 """
 
 import argparse
 import json
 import multiprocessing
 import time
+from pathlib import Path
 
 import numpy as np
 import sacrebleu
@@ -20,6 +23,7 @@ import torch
 from course_datasets import load
 from course_datasets.weights import load_weights, save_results, save_weights
 from torch import nn
+from torch.nn import functional as F
 
 from autograder import lesson
 from autograder.training import batches_by_length, endless, fit, seed_everything
@@ -56,6 +60,45 @@ class Texts:
         return source, lengths, *self.lesson.teacher_forcing(target)
 
 
+class BlindDecoder(lesson("09_seq2seq").Decoder):
+    """Lesson 09's; the output is computed for all steps at once."""
+
+    def forward(self, decoder_input, state, context):
+        embedded = self.embedding(decoder_input)
+        context = context[:, None].expand(-1, embedded.shape[1], -1)
+        states = []
+        for x in torch.cat([embedded, context], dim=-1).unbind(dim=1):
+            state = self.cell(x, state)
+            states.append(state)
+        return self.output(torch.cat([torch.stack(states, dim=1), context, embedded], dim=-1))
+
+
+class LookingDecoder(lesson("10_bahdanau").BahdanauDecoder):
+    """Lesson 10's; projected keys, the cell's share of the embeddings and the output are computed at once.
+
+    No row may be without a word to look at.
+    """
+
+    def forward(self, decoder_input, state, annotations, mask):
+        attention, cell, embedded = self.attention, self.cell, self.embedding(decoder_input)
+        of_embedded, of_context = cell.weight_ih.split([embedded.shape[-1], annotations.shape[-1]], dim=1)
+        keys, forbidden = attention.w_key(annotations), torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+        states, contexts, looks = [], [], []
+        for gates in F.linear(embedded, of_embedded, cell.bias_ih).unbind(dim=1):
+            scores = torch.tanh(keys + attention.w_query(state)[:, None]) @ attention.v.weight[0]
+            weights = (scores + forbidden).softmax(dim=-1)
+            context = torch.bmm(weights[:, None], annotations)[:, 0]
+            reset, update, new = (gates + F.linear(context, of_context)).chunk(3, dim=1)
+            reset_h, update_h, new_h = F.linear(state, cell.weight_hh, cell.bias_hh).chunk(3, dim=1)
+            new = torch.tanh(new + torch.sigmoid(reset + reset_h) * new_h)
+            state = torch.lerp(new, state, torch.sigmoid(update + update_h))
+            states.append(state)
+            contexts.append(context)
+            looks.append(weights)
+        features = (torch.stack(states, dim=1), torch.stack(contexts, dim=1), embedded)
+        return self.output(torch.cat(features, dim=-1)), torch.stack(looks, dim=1)
+
+
 class Translator(nn.Module):
     """Lesson 09's model, or lesson 10's."""
 
@@ -65,10 +108,9 @@ class Translator(nn.Module):
         self.attention = attention
         self.encoder = seq2seq.Encoder(n_source, EMBED, HIDDEN)
         if attention:
-            decoder = lesson("10_bahdanau").BahdanauDecoder
-            self.decoder = decoder(n_target, EMBED, HIDDEN, 2 * HIDDEN, HIDDEN)
+            self.decoder = LookingDecoder(n_target, EMBED, HIDDEN, 2 * HIDDEN, HIDDEN)
         else:
-            self.decoder = seq2seq.Decoder(n_target, EMBED, HIDDEN, HIDDEN)
+            self.decoder = BlindDecoder(n_target, EMBED, HIDDEN, HIDDEN)
 
     def read(self, source, lengths):
         """The first state, and what the decoder gets at every step."""
@@ -110,10 +152,15 @@ def translate_all(model, texts):
 
 def run(job):
     """One training and its measurement: plain data, and the parameters as arrays."""
-    name, seed, steps, device, threads = job
+    name, seed, steps, device, threads, cache = job
     torch.set_num_threads(threads)
     torch.set_default_device(device)
     texts = Texts()
+    kept = Path(cache, f"{name.split()[0]}-{steps}-{seed}-{device}-{texts.checksum[:12]}.npz")
+    if kept.exists():
+        with np.load(kept) as stored:
+            arrays = dict(stored)
+        return json.loads(str(arrays.pop("result"))), arrays
     seed_everything(seed)
     model = Translator(len(texts.source_vocab), len(texts.target_vocab), name == "with attention")
     loss = lesson("09_seq2seq").sequence_loss
@@ -136,7 +183,10 @@ def run(job):
         "seconds": round(history.seconds, 1),
     }
     print(json.dumps(result), flush=True)
-    return result, {key: value.detach().cpu().numpy() for key, value in model.state_dict().items()}
+    arrays = {key: value.detach().cpu().numpy() for key, value in model.state_dict().items()}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(kept, result=json.dumps(result), **arrays)
+    return result, arrays
 
 
 def by_length(answers, test):
@@ -155,10 +205,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time")
     parser.add_argument("--threads", type=int, default=2, help="threads of each training")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cache", default="/tmp/attention_against_length", help="where finished runs are kept")
     args = parser.parse_args()
     plan = [("with attention", args.seeds[0], args.weights_steps)]
     plan += [(name, seed, args.steps) for seed in args.seeds for name in MODELS]
-    jobs = [(*each, args.device, args.threads) for each in plan]
+    jobs = [(*each, args.device, args.threads, args.cache) for each in plan]
     started = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
         (longest, arrays), *done = pool.map(run, jobs, chunksize=1)

@@ -567,7 +567,7 @@ else:
 # **What you see.** The greedy translation starts with a word that looks a little better at that moment, and from there no good
 # sentence can be reached any more: its log P is lower in the end. The beam kept the other beginning.
 #
-# And what does the coverage penalty say? Among the four hypotheses, the one that skips a source word has the lowest coverage.
+# And what does the coverage penalty say? Look for hypotheses that skip a word of the source, and for words that they say twice.
 
 # %% tags=["skip-grading"]
 source, target = max(pairs[:50], key=lambda pair: len(pair[0]))
