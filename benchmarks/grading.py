@@ -26,7 +26,7 @@ import courses  # noqa: E402
 
 from autograder.grading.sample import make_class  # noqa: E402
 
-NUMPY_LESSON, TORCH_LESSON = "02_softmax", "13_transformer_blocks"
+NUMPY_LESSON, TORCH_LESSON = "02_softmax", "08_sequences"
 STOCK_CONFIG = """
 c = get_config()
 c.CourseDirectory.root = {root!r}
