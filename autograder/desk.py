@@ -21,6 +21,13 @@ class CheckFailed(AssertionError):
         return [f"CheckFailed: {self}"]
 
 
+class NoSuchExercise(ValueError):
+    """A name that is no exercise's; the message is all that a notebook shows."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"ValueError: {self}"]
+
+
 def check(name: str, student_object: object) -> None:
     """Check an exercise and show the report; raise CheckFailed if anything is wrong.
 
@@ -43,15 +50,16 @@ def assess(name: str, student_object: object, seed: int | None = None) -> Report
     from autograder.judge import judge, unanswered
     from autograder.probe import prober
 
-    exercise = lessons.find(name)
+    exercise = _find(name)
     if not callable(student_object):
-        return unanswered(exercise, f"`{name}` should be a function or a class; it is {student_object!r:.80}.")
+        what = f"`{name}` should be a function or a class; it is {student_object!r:.80}."
+        return unanswered(exercise, f'{what} Give it without calling it: `check("{name}", {name})`.')
     return judge(exercise, SEED if seed is None else seed, prober(student_object))
 
 
 def hint(name: str) -> None:
     """Print the exercise's next hint; after the last one, the last again."""
-    hints = lessons.find(name).hints
+    hints = _find(name).hints
     given = _recall().get("hints", {}).get(name, 0)
     number = min(given, len(hints) - 1)
     _remember("hints", name, number + 1)
@@ -61,7 +69,7 @@ def hint(name: str) -> None:
 
 def reveal(name: str) -> None:
     """Print the lesson's solution, after asking whether you are sure."""
-    lessons.find(name)
+    _find(name)
     try:
         answer = input(f"Show the solution of {name}? You learn more from one more try. [y/N] ")
     except (EOFError, NotImplementedError, RuntimeError):
@@ -106,6 +114,16 @@ def progress() -> Progress:
             state = "not tried" if score is None else f"{score[0]} of {points}{' ✓ done' if done else ''}"
             rows.append((lesson, name, state))
     return Progress(rows)
+
+
+def _find(name: str):
+    """The exercise; raises NoSuchExercise, a ValueError, if there is none."""
+    if not isinstance(name, str):
+        raise NoSuchExercise('the name comes first, in quotes, as in `check("softmax", softmax)`')
+    try:
+        return lessons.find(name)
+    except ValueError as error:
+        raise NoSuchExercise(str(error)) from None
 
 
 def _store() -> Path:

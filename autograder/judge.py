@@ -543,7 +543,9 @@ def _called(exercise: Exercise, case: Case) -> str:
     written += [f"{name}={name if _is_long(value) else show(value)}" for name, value in kwargs.items()]
     long = [(name, value) for name, value in [*named, *kwargs.items()] if _is_long(value)]
     whole = _shown_whole([value for _, value in long])
-    told = ", ".join(f"{name} = {_brief(value, id(value) in whole)}" for name, value in long)
+    told = ", ".join(
+        f"{name} = {_brief(value, id(value) in whole)}" for name, value in long if not isinstance(value, Prop)
+    )
     return f"`{call}({', '.join(written)})`" + (f" with {told}" if told else "")
 
 
@@ -564,8 +566,6 @@ def _is_long(value) -> bool:
 
 
 def _brief(value, whole: bool) -> str:
-    if isinstance(value, Prop):
-        return "a function"
     if hasattr(value, "detach"):
         value = Tensor(value.detach().numpy())
     array = value.array if isinstance(value, Tensor) else value
@@ -590,7 +590,7 @@ def _overall(sheet: Exam, answers: list[Answer]) -> str:
 
 
 def _recognize(sheet: Exam, answers, problems) -> tuple[str | None, str]:
-    """The misconception whose answers are the student's wherever the student is wrong.
+    """The misconception whose answers are the student's wherever the student is wrong, and not wrong much more often.
 
     If there is none, a wrong dtype and warnings are left aside: they may be a second mistake. Then the misconception
     must also be right wherever the student is.
@@ -598,15 +598,19 @@ def _recognize(sheet: Exam, answers, problems) -> tuple[str | None, str]:
     wrong = [i for i, problem in enumerate(problems) if problem]
     if any(problems[i].kind in ("not written", "lost", "malformed", "skipped") for i in wrong):
         return None, ""
-    found = _matching(sheet, answers, wrong)
+    found = [pair for pair in _matching(sheet, answers, wrong) if _count_wrong(pair[0]) <= 2 * len(wrong)]
     if not found:
         first = [i for i in wrong if problems[i].kind not in ("dtype", "warning")]
         found = _matching(sheet, answers, first) if first and len(first) < len(wrong) else []
         untrue = {i for i in wrong if problems[i].kind != "warning"}
         found = [pair for pair in found if {i for i, p in enumerate(pair[0].everything()[1]) if p} <= untrue]
     if len(found) > 1:  # the one that is least wrong elsewhere
-        found.sort(key=lambda pair: sum(problem is not None for problem in pair[0].everything()[1]))
+        found.sort(key=lambda pair: _count_wrong(pair[0]))
     return (found[0][1].name, found[0][1].hint) if found else (None, "")
+
+
+def _count_wrong(suspect: Suspect) -> int:
+    return sum(problem is not None for problem in suspect.everything()[1])
 
 
 def _matching(sheet: Exam, answers, wrong) -> list:
