@@ -20,6 +20,8 @@ from conftest import require
 from honest import ENCODINGS, HONEST, STUB
 from markup import ANSWERS, MARKUP
 
+pytestmark = [pytest.mark.xdist_group("attacks"), pytest.mark.timeout(1500)]  # one class for all of them
+
 LESSON = "00_welcome"
 FULL = {"dot_product": 3.0, "weighted_average": 4.0}
 QUICK = {"cell_seconds": 6.0, "case_seconds": 4.0, "submission_seconds": 120.0}
