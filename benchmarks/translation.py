@@ -1,11 +1,13 @@
-"""Trains the model of lesson 10 on real sentences and measures BLEU: how far the course's own code gets.
+"""Trains the model of lesson 10 or 14 on real sentences and measures BLEU: how far the course's own code gets.
 
     python benchmarks/translation.py --corpus multi30k --data DIR --source de --target en --minutes 20 --seed 0
+    python benchmarks/translation.py --model transformer --corpus multi30k --data DIR --source de --target en
 
-The encoder is lesson 09's, the decoder lesson 10's, decoding is lesson 12's beam search. Reading, training and
+The encoder is lesson 09's, the decoder lesson 10's, decoding is lesson 12's beam search. With --model transformer, the
+model is lesson 14's Transformer as it is, and decodes with its cache. Reading, training and
 translating together take about --minutes. Prints the curve, tokens per second (target tokens, `<eos>` included), and as
 its last line BLEU on the test set (sacrebleu, lower-cased tokens of lesson 08; multi30k: test_2016_flickr). Words that
-occur once in training are `<unk>`; the search never says it. What is added to the lessons' classes:
+occur once in training are `<unk>`; the search never says it. What is added to the classes of lessons 09 and 10:
 
 - dropout on embeddings, annotations and before the output, the same mask at every step (Gal and Ghahramani 2016);
 - an output whose last layer is the target embedding (Press and Wolf 2017): fewer parameters, and much less work;
@@ -31,7 +33,7 @@ from autograder import lesson
 from autograder.training import batches_by_length, seed_everything
 
 text, seq2seq = lesson("08_sequences"), lesson("09_seq2seq")
-bahdanau, beam = lesson("10_bahdanau"), lesson("12_beam_search")
+bahdanau, beam, attentive = lesson("10_bahdanau"), lesson("12_beam_search"), lesson("14_transformer")
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SIZE = 256
@@ -39,6 +41,7 @@ DROPOUT, SMOOTHING = 0.2, 0.1
 TOKENS, RATE, WARMUP, MEAN = 3200, 0.005, 0.05, 0.998
 BEAM, ALPHA = 5, 1.0
 RESERVE = 0.08
+D_FF, HEADS, LAYERS, TRANSFORMER_DROPOUT, TRANSFORMER_RATE = 512, 4, 3, 0.2, 0.0015
 
 
 class StepDropout(nn.Module):
@@ -100,6 +103,8 @@ class Decoder(bahdanau.BahdanauDecoder):
 
 
 class Translator(nn.Module):
+    rate = RATE
+
     def __init__(self, n_source, n_target):
         super().__init__()
         self.encoder, self.decoder = Encoder(n_source), Decoder(n_target)
@@ -126,6 +131,37 @@ class Translator(nn.Module):
         annotations, state = self.encoder(source, torch.tensor([len(ids)]))
         start = (state, annotations, torch.ones(source.shape, dtype=torch.bool))
         return beam.beam_search(self.step, start, BOS, EOS, BEAM, 2 * len(ids) + 5, ALPHA)[0][0]
+
+
+class TransformerTranslator(nn.Module):
+    """Lesson 14's model, before normalization, decoding with its cache."""
+
+    rate = TRANSFORMER_RATE
+
+    def __init__(self, n_source, n_target):
+        super().__init__()
+        self.model = attentive.Transformer(n_source, n_target, SIZE, HEADS, D_FF, LAYERS, dropout=TRANSFORMER_DROPOUT)
+
+    def loss(self, batch, smoothing=0.0):
+        """Mean over real tokens, and their number."""
+        source, _, decoder_input, decoder_target = batch
+        logits = self.model(source, decoder_input)
+        return attentive.label_smoothed_loss(logits, decoder_target, smoothing), int((decoder_target != PAD).sum())
+
+    def step(self, tokens, state):
+        """Lesson 09's contract for a decoding step; never `<unk>`, padding or `<bos>`."""
+        log_probs, state = attentive.cached_step(self.model, tokens, state)
+        log_probs[:, [PAD, BOS, UNK]] = -torch.inf
+        return log_probs, state
+
+    @torch.no_grad()
+    def translate(self, ids):
+        """Ids of the best translation of one sentence, by beam search."""
+        start = attentive.start_cache(self.model, self.model.encode(torch.tensor([ids])))
+        return beam.beam_search(self.step, start, BOS, EOS, BEAM, 2 * len(ids) + 5, ALPHA)[0][0]
+
+
+MODELS = {"bahdanau": Translator, "transformer": TransformerTranslator}
 
 
 class RunningMean:
@@ -183,7 +219,7 @@ def train(model, mean, pairs, valid, ends, seed):
         done = (now - began) / (ends - began)
         if done >= 1:
             break
-        rate = RATE * min(1.0, done / WARMUP + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
+        rate = model.rate * min(1.0, done / WARMUP + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
@@ -223,6 +259,7 @@ def bleu(hypotheses, references):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=MODELS, default="bahdanau")
     parser.add_argument("--corpus", choices=("multi30k", "tatoeba"), default="multi30k")
     parser.add_argument("--data", help="directory (multi30k) or file (tatoeba); multi30k is downloaded otherwise")
     parser.add_argument("--source", default="de")
@@ -245,7 +282,7 @@ def main():
     def numbered(pairs):
         return [(text.encode(s, source_vocab), text.encode(t, target_vocab, bos=True)) for s, t in pairs]
 
-    model = Translator(len(source_vocab), len(target_vocab))
+    model = MODELS[args.model](len(source_vocab), len(target_vocab))
     mean = RunningMean(model)
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
