@@ -30,7 +30,6 @@ lab: $(BUILT)
 	jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/course $(LAB_ARGS)
 
 test: $(WORK) lint
-	attn build --check
 	pytest $(PARALLEL)
 
 build: $(LEARN)
