@@ -24,7 +24,7 @@ help:
 	@echo "make lint        style only"
 	@echo "make lessons     run every lesson in full, long trainings too"
 	@echo "make grade-demo  make a class for one lesson and grade it"
-	@echo "make clean       remove the environment and what building and grading made; not course/"
+	@echo "make clean       remove the environment and what can be made again; no work and no grades"
 
 lab: $(BUILT)
 	jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/course $(LAB_ARGS)
@@ -58,12 +58,12 @@ grade-demo: $(BUILT)
 	attn report $(DEMO) --course demo
 
 clean:
-	rm -rf $(VENV) demo gradebook.db submitted autograded feedback release exchange solutions/*/
+	rm -rf $(VENV) demo solutions/*/ .pytest_cache .ruff_cache
 
 $(PY):
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2> /dev/null; then \
-	    exec $$python -m venv $(VENV); \
+	    $$python -m venv $(VENV) && exit 0; rm -rf $(VENV); exit 1; \
 	  fi; \
 	done; \
 	echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Name one with make PYTHON=/path/to/python3.12" >&2; exit 1

@@ -68,6 +68,11 @@ def test_what_the_readme_names_exists():
         assert package in (ROOT / ".ci" / "run").read_text(), package
 
 
+def test_cleaning_leaves_work_and_grades_alone():
+    recipe = re.search(r"^clean:\n\t(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    assert not [name for name in ("course", "submitted", "autograded", "feedback", "gradebook", ".attn") if name in recipe]
+
+
 def test_license_covers_code_and_prose():
     text = (ROOT / "LICENSE").read_text()
     assert "MIT License" in text
