@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from autograder import lesson
 from autograder.training import batches_by_length, endless, fit, seed_everything
 
-EMBED, HIDDEN, BATCH, RATE, MIN_COUNT = 96, 192, 64, 0.003, 3
+EMBED, HIDDEN, BATCH, RATE, MIN_COUNT = 96, 128, 64, 0.003, 3
 DATA = {"size": 20_000, "test_size": 2_000, "seed": 0}
 BINS = [(1, 7), (7, 10), (10, 13), (13, 16), (16, 20), (20, 25), (25, 99)]
 MODELS = ("without attention", "with attention")
@@ -156,7 +156,7 @@ def run(job):
     torch.set_num_threads(threads)
     torch.set_default_device(device)
     texts = Texts()
-    kept = Path(cache, f"{name.split()[0]}-{steps}-{seed}-{device}-{texts.checksum[:12]}.npz")
+    kept = Path(cache, f"{name.split()[0]}-{HIDDEN}-{steps}-{seed}-{device}-{texts.checksum[:12]}.npz")
     if kept.exists():
         with np.load(kept) as stored:
             arrays = dict(stored)
@@ -222,6 +222,8 @@ def main():
             "steps": args.steps,
             "learning_rate": RATE,
             "batch_size": BATCH,
+            "embed_size": EMBED,
+            "hidden_size": HIDDEN,
             "bins": BINS,
             "sentences_by_length": [int(((lengths >= low) & (lengths < high)).sum()) for low, high in BINS],
             "test_sentences": len(texts.test),
