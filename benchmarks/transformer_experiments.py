@@ -6,7 +6,7 @@ Every model is trained from scratch on the sentences, vocabularies, batches and 
 `attention_against_length.py`, for each seed, and translates the same held-out sentences greedily. The BLEU of the
 Bahdanau model is taken from that script's stored results. Its time is measured here, in turns with the Transformer's:
 processor time of one thread, so that other work on the machine falls on both. Runs are kept in --cache as they finish
-and are not repeated. Writes `datasets/trained/transformer.json`, which lesson 14 draws.
+and are not repeated. Writes `datasets/trained/transformer.json`.
 """
 
 import argparse
