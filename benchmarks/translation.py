@@ -210,13 +210,13 @@ def batches(pairs, seed):
 
 
 def train(model, mean, pairs, valid, ends, seed):
-    """Train until the time `ends`; prints the curve. Returns target tokens per second."""
+    """Train until the time `ends`, but for a second at least; prints the curve. Returns target tokens per second."""
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     began, tokens, shown, losses = time.perf_counter(), 0, 0.0, []
     print("minutes  epoch  step  tokens/s  rate     loss   held-out loss (running mean)", flush=True)
     for step, (epoch, batch) in enumerate(batches(pairs, seed), start=1):
         now = time.perf_counter()
-        done = (now - began) / (ends - began)
+        done = (now - began) / max(ends - began, 1.0)
         if done >= 1:
             break
         rate = model.rate * min(1.0, done / WARMUP + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
