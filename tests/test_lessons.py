@@ -57,13 +57,15 @@ def test_student_notebook_fails_only_where_it_should(lesson, tmp_path):
     lacking = set(lessons.catalog()[lesson])
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         failed = {each.ename for each in cell.outputs if each.output_type == "error"}
-        if cell.metadata.get("nbgrader", {}).get("grade"):
+        about = cell.metadata.get("nbgrader", {})
+        if about.get("solution"):
+            assert failed <= {"NotImplementedError"}, cell.source
+        elif about.get("grade"):
             assert failed, f"a check passes on an empty answer:\n{cell.source}"
-            assert failed <= {"NotImplementedError", "CheckFailed"}, cell.source
+            assert failed <= {"NotImplementedError", "CheckFailed", "NameError"}, cell.source
         elif failed:
             used, made = names(cell.source)
             assert used & lacking, f"this cell fails although all it needs is there:\n{cell.source}"
-            assert failed <= {"NotImplementedError", "CheckFailed", "NameError"}, cell.source
             lacking |= made
 
 
