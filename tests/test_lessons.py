@@ -64,16 +64,17 @@ def test_student_notebook_fails_only_where_it_should(lesson, tmp_path):
             assert failed, f"a check passes on an empty answer:\n{cell.source}"
             assert failed <= {"NotImplementedError", "CheckFailed", "NameError"}, cell.source
         elif failed:
-            used, made = names(cell.source)
+            used, made = names(ast.parse(cell.source))
             assert used & lacking, f"this cell fails although all it needs is there:\n{cell.source}"
             lacking |= made
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and names(node)[0] & lacking:
+                lacking.add(node.name)
 
 
-def names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell reads and those that it makes."""
-    tree = list(ast.walk(ast.parse(source)))
-    found = [(node.id, node.ctx) for node in tree if isinstance(node, ast.Name)]
-    made = {node.name for node in tree if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return {name for name, way in found if isinstance(way, ast.Load)}, made | {
-        name for name, way in found if isinstance(way, ast.Store)
-    }
+def names(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """The names that some code reads and those that it makes."""
+    nodes = list(ast.walk(tree))
+    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    made = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return read, made | {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
