@@ -254,7 +254,7 @@ def draw_curve(history: History, axes, title: str = "training") -> None:
     axes.plot(steps[::every], history.smoothed()[::every], color="#31688e", label="training")
     if history.evaluations:
         axes.plot(*zip(*history.evaluations, strict=True), "o--", color="black", markersize=4, label="held out")
-        axes.legend()
+        axes.legend(loc="upper right")
     axes.set(title=f"{title}: loss", xlabel="step", ylabel="loss")
     if history.losses and min(history.losses) > 0:
         axes.set_yscale("log")
