@@ -671,7 +671,7 @@ plt.show()
 
 # %% [markdown]
 # **What you see.** The dashed line of the dictionary is level, near 18: word by word, the length of a sentence makes no
-# difference. The blue line starts far above it, near 45 for sentences of up to six words, and falls from bin to bin, to
+# difference. The blue line starts far above it, near 45 for sentences of up to six words, and falls steeply, to
 # less than 10 from 20 words on. The band of the three seeds is narrow and falls in the same way; their means are 45, 35,
 # 23, 15, 10, 8 and 7. From 13 words on, a dictionary beats a network with nearly two million parameters.
 #
