@@ -41,23 +41,6 @@ def source(text: str, name: str) -> Callable:
 
 
 @builder
-def elementwise(power: float, scale: float) -> Callable:
-    """f(x) = scale * sum(|x| ** power)."""
-    import numpy as np
-
-    return lambda x: scale * np.sum(np.abs(x) ** power)
-
-
-@builder
-def markov_step(table) -> Callable:
-    """A decoding step whose next token depends on the last one only: log P(next | token) is a row of `table` (V, V).
-
-    step(tokens (N,), state (N, ...)) -> (log_probs (N, V), state), the state unchanged.
-    """
-    return lambda tokens, state: (table[tokens], state)
-
-
-@builder
 def table_step(table) -> Callable:
     """A decoding step that knows its row and its position, so that a state that is lost or mixed up shows.
 

@@ -57,9 +57,6 @@ class NP:
         return "she" if self.gender == "f" else "he"
 
 
-_SUBJECT_EN = {"me": "i", "you": "you", "him": "he", "her": "she", "it": "it", "us": "we", "them": "they"}
-
-
 def object_en(np: NP) -> Words:
     if not np.pronoun:
         return np.en
@@ -131,8 +128,6 @@ BE = make_verb("be", "être", "be", notes="s")
 HAVE_STATE = make_verb("be", "avoir", "be", notes="s")
 BECOME = make_verb("become", "devenir", "be", notes="be")
 THERE_IS = make_verb("be", "avoir", "be", notes="s")
-LET = make_verb("let", "aller", "i")
-
 _HAVE = {"1s": "have", "3s": "has", "p": "have"}
 _BE = {"1s": "am", "3s": "is", "p": "are"}
 _WAS = {"1s": "was", "3s": "was", "p": "were"}

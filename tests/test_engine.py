@@ -218,7 +218,7 @@ VALUES = [
     np.arange(6.0).reshape(2, 3),
     np.float32(1.5),
     np.array([True, False]),
-    Prop("elementwise", power=2.0, scale=np.ones(2)),
+    Prop("source", text="", power=2.0, scale=np.ones(2)),
 ]
 
 

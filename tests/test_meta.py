@@ -57,6 +57,7 @@ def test_exercise_is_complete(lesson, name):
     assert exercise.lesson == lesson
     assert exercise.points == lessons.catalog()[lesson][name]
     assert len(exercise.hints) >= 3
+    assert all(hint == hint.strip() for hint in exercise.hints)
     assert len({mistake.name for mistake in exercise.misconceptions}) == len(exercise.misconceptions) > 0
     assert all(mistake.hint for mistake in exercise.misconceptions)
     assert equivalents(lesson).get(name)

@@ -576,8 +576,7 @@ concat_score.hints = (
     "`queries[..., :, None, :]` and `keys[..., None, :, :]` have the axes in the right places, with "
     "size 1 where each repeats.",
     "Call them q and k: `np.broadcast_shapes(q.shape[:-1], k.shape[:-1])` is (..., T_q, T_k). `np.broadcast_to` "
-    "stretches each to that, with its ",
-    "own number of features at the end.",
+    "stretches each to that, with its own number of features at the end.",
     "Then `np.tanh(np.concatenate([q, k], axis=-1) @ weight) @ v`.",
 )
 

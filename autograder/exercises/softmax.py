@@ -345,8 +345,7 @@ logsumexp.hints = (
     "log of the sum of exp(x - m), plus m. The result has no `axis` any more, so m must lose it too.",
     "Compute with `keepdims=True` and call `.squeeze(axis)` at the end, or keep two versions of m.",
     "For a line of only -inf use m = 0; its sum is 0, and `with np.errstate(divide='ignore'):` lets "
-    "`np.log(0)` be -inf ",
-    "without a warning.",
+    "`np.log(0)` be -inf without a warning.",
 )
 
 
