@@ -62,6 +62,14 @@ class Answer:
     where: tuple | None = None
 
 
+class Request(dict):
+    """A request, as a tree of `wire`, and the bytes that ask it: made once, for a whole class."""
+
+    @cached_property
+    def question(self) -> bytes:
+        return wire.dumps({"case": self})
+
+
 @dataclass(frozen=True)
 class Question:
     """A case made ready to be asked: its request and the reference's answer."""
@@ -69,7 +77,7 @@ class Question:
     aspect: str
     case: Case
     hidden: bool
-    request: dict
+    request: Request
     expected: Answer | None
     tolerance: Tolerance
 
@@ -273,8 +281,8 @@ def _own_dtype(tolerance: Tolerance, expected: Answer) -> Tolerance:
     return Tolerance(max(tolerance.rtol, FUNCTION_TOLERANCE[dtype]), tolerance.floor, tolerance.slack, dtype)
 
 
-def _tree(request: dict, exercise: Exercise) -> dict:
-    return {key: wire.encode(value) for key, value in request.items()} | {"seconds": wire.encode(exercise.seconds)}
+def _tree(request: dict, exercise: Exercise) -> Request:
+    return Request({key: wire.encode(value) for key, value in {**request, "seconds": exercise.seconds}.items()})
 
 
 def _reference(exercise: Exercise, case: Case, request: dict) -> Answer:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from autograder import wire
 from autograder.grading.notebook import Submission, plain_text
 from autograder.grading.sandbox import Dead, Limits, Unasked
-from autograder.judge import FIXED_WORDS, Lost, judge, unanswered
+from autograder.judge import FIXED_WORDS, Lost, Request, judge, unanswered
 from autograder.report import Report
 
 RESTARTS_AT_MOST = 12
@@ -142,7 +142,7 @@ class Pass:
 
     def cell(self, i: int, step) -> None:
         try:
-            answer = self._ask({"cell": step.source}, self.limits.cell_seconds)
+            answer = self._ask(wire.dumps({"cell": step.source}), self.limits.cell_seconds)
             printed, error = answer["printed"], answer["error"]
             if not isinstance(printed, str) or not (error is None or isinstance(error, dict)):
                 raise wire.WireError("not an answer")
@@ -167,9 +167,9 @@ class Pass:
         return f"{kind} on line {line}" if isinstance(line, int) and 0 < line < 100_000 else kind
 
     def judge(self, exercise, seed: int | None) -> Report:
-        def ask(request: dict) -> dict:
+        def ask(request: Request) -> dict:
             try:
-                return self._ask({"case": request}, min(self.limits.case_seconds, exercise.seconds + GRACE))
+                return self._ask(request.question, min(self.limits.case_seconds, exercise.seconds + GRACE))
             except Dead as dead:
                 self.ended = True
                 raise Lost(f"No answer came back: {dead}.") from None
@@ -178,7 +178,7 @@ class Pass:
                 raise Lost(f"What came back cannot be read ({error}).") from None
 
         try:
-            if self._ask({"name": exercise.name}, self.limits.case_seconds).get("found") is not True:
+            if self._ask(wire.dumps({"name": exercise.name}), self.limits.case_seconds).get("found") is not True:
                 trouble = self.trouble.get(exercise.name)
                 why = f"its cell stopped with {trouble}" if trouble else "no cell defines it"
                 return unanswered(exercise, f"There is no `{exercise.name}`: {why}.")
@@ -191,8 +191,8 @@ class Pass:
             return unanswered(exercise, f"The answer could not be judged ({type(error).__name__}).")
         return clean(report)
 
-    def _ask(self, question: dict, seconds: float) -> dict:
-        return wire.loads(self.channel.ask(wire.dumps(question), seconds), self.limits.answer_bytes)
+    def _ask(self, question: bytes, seconds: float) -> dict:
+        return wire.loads(self.channel.ask(question, seconds), self.limits.answer_bytes)
 
 
 def clean(report: Report) -> Report:

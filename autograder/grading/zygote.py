@@ -19,16 +19,17 @@ def main(control: socket.socket, options: dict) -> None:
     import jail
     import runner
 
+    gc.disable()  # nothing that imports make is garbage
     shell = runner.make_shell()
     failed = import_all(options["imports"]) or runner.run_setup(shell, options["setup"])
-    gc.collect()
     gc.freeze()  # collections in the children leave the pages that they share with us alone
+    gc.enable()
     baseline = address_space()
     control.send(json.dumps({"ready": True, "failed": failed}).encode())
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
         if not message:
-            return
+            os._exit(0)
         child = os.fork()
         if child == 0:
             control.close()
