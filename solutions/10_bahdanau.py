@@ -131,16 +131,18 @@ class AdditiveAttention(nn.Module):
     (torch.Size([2, 4]), torch.Size([2, 6]))
     """
 
-    ### BEGIN SOLUTION
     def __init__(self, query_size: int, key_size: int, hidden_size: int):
         super().__init__()
+        ### BEGIN SOLUTION
         self.w_query = nn.Linear(query_size, hidden_size, bias=False)
         self.w_key = nn.Linear(key_size, hidden_size, bias=False)
         self.v = nn.Linear(hidden_size, 1, bias=False)
+        ### END SOLUTION
 
     def forward(
         self, query: torch.Tensor, keys: torch.Tensor, mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        ### BEGIN SOLUTION
         hidden = torch.tanh(self.w_query(query)[:, None] + self.w_key(keys))
         scores = self.v(hidden).squeeze(-1)
         if mask is None:
@@ -151,8 +153,7 @@ class AdditiveAttention(nn.Module):
             weights = scores.softmax(dim=-1).masked_fill(empty, 0.0)
         context = torch.einsum("bt,btk->bk", weights, keys)
         return context, weights
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check_AdditiveAttention", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
@@ -245,13 +246,14 @@ class BahdanauDecoder(nn.Module):
     (torch.Size([1, 3, 10]), torch.Size([1, 3, 9]))
     """
 
-    ### BEGIN SOLUTION
     def __init__(self, vocab_size: int, embed_size: int, hidden_size: int, annotation_size: int, attention_size: int):
         super().__init__()
+        ### BEGIN SOLUTION
         self.embedding = nn.Embedding(vocab_size, embed_size)
         self.attention = AdditiveAttention(hidden_size, annotation_size, attention_size)
         self.cell = nn.GRUCell(embed_size + annotation_size, hidden_size)
         self.output = nn.Linear(hidden_size + annotation_size + embed_size, vocab_size)
+        ### END SOLUTION
 
     def step(
         self,
@@ -260,10 +262,12 @@ class BahdanauDecoder(nn.Module):
         annotations: torch.Tensor,
         mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        ### BEGIN SOLUTION
         embedded = self.embedding(token)
         context, weights = self.attention(state, annotations, mask)
         state = self.cell(torch.cat([embedded, context], dim=-1), state)
         return self.output(torch.cat([state, context, embedded], dim=-1)), state, weights
+        ### END SOLUTION
 
     def forward(
         self,
@@ -272,14 +276,14 @@ class BahdanauDecoder(nn.Module):
         annotations: torch.Tensor,
         mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        ### BEGIN SOLUTION
         logits, looks = [], []
         for token in decoder_input.unbind(dim=1):
             scores, state, weights = self.step(token, state, annotations, mask)
             logits.append(scores)
             looks.append(weights)
         return torch.stack(logits, dim=1), torch.stack(looks, dim=1)
-
-    ### END SOLUTION
+        ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "check_BahdanauDecoder", "locked": true, "points": 9, "schema_version": 3, "solution": false, "task": false}
