@@ -6,7 +6,7 @@ observation is only ever the answer to the case just asked, and whatever is miss
 
 import builtins
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -102,8 +102,12 @@ class Exam:
 
     @cached_property
     def suspects(self) -> list["Suspect"]:
-        """The misconceptions, ready to be asked."""
-        return [Suspect(self, mistake.implementation) for mistake in self.exercise.misconceptions]
+        """The misconceptions, ready to be asked. What they answer to the public questions is the same for all seeds."""
+        implementations = [mistake.implementation for mistake in self.exercise.misconceptions]
+        if self.seed is None:
+            return [Suspect(self, each) for each in implementations]
+        public = exam(self.exercise, None).suspects
+        return [Suspect(self, each, before) for each, before in zip(implementations, public, strict=True)]
 
     @property
     def mistakes(self) -> list[tuple[list[Answer], list[Problem | None]]]:
@@ -112,19 +116,29 @@ class Exam:
 
 
 class Suspect:
-    """What a misconception answers: asked in order, once, and only as far as somebody wants to know."""
+    """What a misconception answers: asked in order, once, and only as far as somebody wants to know.
 
-    def __init__(self, sheet: Exam, implementation: Callable):
-        self.sheet = sheet
-        self.waiting = _answering(sheet, prober(implementation))
+    before: the same misconception on the questions that this exam begins with.
+    """
+
+    def __init__(self, sheet: Exam, implementation: Callable, before: "Suspect | None" = None):
+        self.sheet, self.before = sheet, before
+        self.shared = len(before.sheet.questions) if before else 0
+        self.waiting = self._answers(prober(implementation))
         self.known: list[tuple[Answer, Problem | None]] = []
 
     def __getitem__(self, i: int) -> tuple[Answer, Problem | None]:
         """The answer to question i, and what is wrong with it."""
-        while len(self.known) <= i:
-            answer, question = next(self.waiting), self.sheet.questions[len(self.known)]
+        if i < self.shared:
+            return self.before[i]
+        while len(self.known) <= i - self.shared:
+            answer, question = next(self.waiting), self.sheet.questions[self.shared + len(self.known)]
             self.known.append((answer, _problem(self.sheet.exercise, question, answer)))
-        return self.known[i]
+        return self.known[i - self.shared]
+
+    def _answers(self, ask: Callable) -> Iterator[Answer]:
+        before = [self.before[i][0] for i in range(self.shared)]
+        yield from _answering(self.sheet.questions[self.shared :], ask, before)
 
     def everything(self) -> tuple[list[Answer], list[Problem | None]]:
         every = [self[i] for i in range(len(self.sheet.questions))]
@@ -176,13 +190,13 @@ def unanswered(exercise: Exercise, message: str) -> Report:
 
 
 def _answers(sheet: Exam, ask) -> list[Answer]:
-    return list(_answering(sheet, ask))
+    return list(_answering(sheet.questions, ask))
 
 
-def _answering(sheet: Exam, ask) -> Iterator[Answer]:
-    """The answers in order, each asked for when it is wanted."""
-    timeouts, last = 0, None
-    for question in sheet.questions:
+def _answering(questions: list[Question], ask, before: Sequence[Answer] = ()) -> Iterator[Answer]:
+    """The answers in order, each asked for when it is wanted. before: those to earlier questions."""
+    timeouts, last = sum(answer.outcome == "timeout" for answer in before), before[-1] if before else None
+    for question in questions:
         if last is None or last.outcome not in ("lost", "skipped"):
             if timeouts >= TIMEOUTS_AT_MOST:
                 last = Answer("skipped", message="Not tried, because two earlier calls ran out of time.")

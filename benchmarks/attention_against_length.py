@@ -141,11 +141,12 @@ def bleu(hypotheses, references):
     return sacrebleu.corpus_bleu(joined, [[" ".join(words) for words in references]], tokenize="none", force=True).score
 
 
-def translate_all(model, texts):
+def translate_all(translate, texts):
+    """The held-out sentences in translation, in order. translate(source, lengths): ids of a batch."""
     answers = [None] * len(texts.test)
     for batch in batches_by_length([len(source) for source, _ in texts.test], 100, seed=None):
         ids = [texts.lesson.encode(texts.test[i][0], texts.source_vocab) for i in batch]
-        for i, row in zip(batch, model.translate(*texts.lesson.pad_batch(ids)), strict=True):
+        for i, row in zip(batch, translate(*texts.lesson.pad_batch(ids)), strict=True):
             answers[i] = texts.lesson.decode(row, texts.target_vocab)
     return answers
 
@@ -172,7 +173,7 @@ def run(job):
         learning_rate=RATE,
         show=False,
     )
-    answers = translate_all(model, texts)
+    answers = translate_all(model.translate, texts)
     result = {
         "model": name,
         "seed": seed,
@@ -249,7 +250,7 @@ def main():
     torch.set_default_device("cpu")
     stored = Translator(len(texts.source_vocab), len(texts.target_vocab), True)
     stored.load_state_dict({key: torch.tensor(value) for key, value in load_weights("bahdanau_en_fr").arrays.items()})
-    score = bleu(translate_all(stored, texts), [target for _, target in texts.test])
+    score = bleu(translate_all(stored.translate, texts), [target for _, target in texts.test])
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, BLEU {score:.2f} as stored, {longest['bleu']:.2f} as trained")
     print(f"{(time.perf_counter() - started) / 60:.1f} minutes")
 

@@ -18,11 +18,11 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from attention_against_length import BATCH, DATA, MIN_COUNT, Texts, Translator, bleu
+from attention_against_length import BATCH, DATA, MIN_COUNT, Texts, Translator, bleu, translate_all
 from course_datasets.weights import load_results, save_results
 
 from autograder import lesson
-from autograder.training import batches_by_length, fit, seed_everything
+from autograder.training import fit, seed_everything
 
 PAD, BOS, EOS = 0, 1, 2
 D_MODEL, HEADS, D_FF, LAYERS, DROPOUT, WARMUP, SMOOTHING = 128, 4, 256, 2, 0.1, 300, 0.1
@@ -43,14 +43,13 @@ def build(settings, texts):
     options = {key: settings[key] for key in ("norm_first", "positions")}
     sizes = (len(texts.source_vocab), len(texts.target_vocab), D_MODEL, HEADS, D_FF, LAYERS, DROPOUT)
     model = fourteen.Transformer(*sizes, **options)
-    peak = fourteen.noam_rate(WARMUP, D_MODEL, WARMUP)
 
     def loss(model, batch):
         source, _, decoder_input, decoder_target = batch
         return fourteen.label_smoothed_loss(model(source, decoder_input), decoder_target, settings["smoothing"])
 
     def rate(step):
-        return fourteen.noam_rate(step, D_MODEL, WARMUP) if settings["warmup"] else peak
+        return fourteen.noam_rate(step if settings["warmup"] else max(step, WARMUP), D_MODEL, WARMUP)
 
     return model, loss, rate, torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), eps=1e-9)
 
@@ -74,14 +73,9 @@ def step(model, tokens, state):
 
 
 @torch.no_grad()
-def translate_all(model, texts):
-    answers = [None] * len(texts.test)
-    for batch in batches_by_length([len(source) for source, _ in texts.test], 100, seed=None):
-        source, _ = texts.lesson.pad_batch([texts.lesson.encode(texts.test[i][0], texts.source_vocab) for i in batch])
-        ids = lesson("09_seq2seq").greedy_decode(partial(step, model), start(model, source), BOS, EOS, 60)
-        for i, row in zip(batch, ids, strict=True):
-            answers[i] = texts.lesson.decode(row, texts.target_vocab)
-    return answers
+def translate(model, source, lengths):
+    """Ids of the translations, by greedy decoding."""
+    return lesson("09_seq2seq").greedy_decode(partial(step, model), start(model, source), BOS, EOS, 60)
 
 
 def run(job):
@@ -97,7 +91,7 @@ def run(job):
     began = time.process_time()
     history = fit(model, loss, texts.batches(seed), steps=steps, learning_rate=rate, optimizer=optimizer, show=False)
     seconds = time.process_time() - began
-    answers = translate_all(model, texts)
+    answers = translate_all(partial(translate, model), texts)
     result = {
         "model": name,
         "seed": seed,

@@ -24,7 +24,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from autograder import CheckFailed, check, hint, lesson, progress, reveal
+from autograder import CheckFailed, check, hint, progress, reveal
 
 # %% [markdown]
 # ## Why: a dictionary has only exact answers
@@ -62,6 +62,10 @@ except KeyError as error:
 # 3. a cell that tests it. First the example that you did by hand, then `check("name", function)`, which calls your
 #    function on many more inputs and tells you what is right and what is not. Points are given for each aspect, so
 #    a partly right answer counts.
+#
+# Three manners hold for every function in this course, and checks look at them: it leaves its inputs as they are and
+# makes new arrays, its results have the dtype of its inputs, and it causes no warning on valid input, not even one
+# that you repair afterwards, such as a NaN.
 #
 # Run the cells from top to bottom. After you change a function, run its cell again, and then its check.
 #

@@ -24,7 +24,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from autograder import check, hint, lesson, progress, reveal
+from autograder import check, hint, progress, reveal
 
 # %% [markdown]
 # ## Why: the score decides who is heard
@@ -61,7 +61,7 @@ for d in (4, 64, 1024):
 # | --- | --- |
 # | $T_q$, $T_k$ | how many queries, how many keys |
 # | $d$ | features in each query and key ($d_q$, $d_k$ where they may differ) |
-# | `...` | any leading axes, also none: a batch, heads. They broadcast as in `np.matmul` |
+# | `...` | any leading axes, also none: several sentences at once (a *batch*), several lookups at once (*heads*). They broadcast as in `np.matmul` |
 #
 # Queries are `(..., T_q, d)`, keys `(..., T_k, d)`, and scores always `(..., T_q, T_k)`: **row i belongs to query i,
 # column j to key j**.
@@ -342,7 +342,7 @@ check("concat_score", concat_score)
 # | time | 15 minutes |
 #
 # This is the score of the paper that brought attention to translation (Bahdanau et al. 2014, appendix A.1.2; there,
-# the query is the decoder's state and the keys are the encoder's annotations):
+# the query is the state of the network that writes the translation, the keys describe the words of the source sentence):
 #
 # $$S_{ij} = \tanh\!\big(q_i W_q + k_j W_k\big) \cdot v
 # \qquad W_q \in \mathbb{R}^{d_q \times d_h},\; W_k \in \mathbb{R}^{d_k \times d_h},\; v \in \mathbb{R}^{d_h}$$

@@ -83,7 +83,7 @@ with np.errstate(all="ignore"):
 
 # %% nbgrader={"grade": false, "grade_id": "softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Weights along `axis`: positive, with a sum of one, larger where the score is larger.
+    """Weights along `axis`: at least 0, with a sum of one if any score is above -inf, larger for larger scores.
 
     x: scores of any shape and floating dtype, at least -inf and below inf. axis: one axis, may be negative.
     Returns weights of the same shape and dtype. Where x is -inf the weight is 0; a line of only -inf gives zeros.
@@ -206,7 +206,7 @@ plt.show()
 # | importance | ●●●●○ |
 # | time | 10 minutes |
 #
-# Losses and beam search work with *logarithms* of probabilities. `np.log(softmax(x))` is not good enough: a weight of
+# Training, and the search for the best sentence (lesson 12), work with *logarithms* of probabilities. `np.log(softmax(x))` is not good enough: a weight of
 # $e^{-1000}$ rounds to 0, and its logarithm becomes $-\infty$ where $-1000$ is right. Take the logarithm on paper
 # first, and the exponential is gone:
 #
@@ -320,7 +320,8 @@ plt.show()
 # $$H(w) = -\sum_{i=1}^{n} w_i \ln w_i \qquad w \in \mathbb{R}^{n},\; w_i \ge 0,\; H(w) \in \mathbb{R}$$
 #
 # With the natural logarithm its unit is the *nat*. All weight on one key: $H = 0$. Equal weights on $n$ keys:
-# $H = \ln n$, the most there can be. So $e^{H}$ is something like "the number of keys that are looked at".
+# $H = \ln n$, the most there can be for weights that sum to one. So $e^{H}$ is something like "the number of keys that are
+# looked at".
 #
 # A weight of 0 adds nothing: $0 \ln 0$ counts as 0, since $w \ln w$ goes to 0 as $w$ does. NumPy says
 # `0 * -inf`, which is NaN, with a warning. The weights are taken as they are given, and not normalized first.

@@ -266,7 +266,7 @@ for length in (8, 128, 2048):
 # | importance | ●●●●○ |
 # | time | 10 minutes |
 #
-# A decoder needs a causal mask, because the future is forbidden, *and* a padding mask, because padding is. A pair is
+# A model that writes (a **decoder**) needs a causal mask, because the future is forbidden, *and* a padding mask, because padding is. A pair is
 # allowed if **every** mask allows it:
 #
 # $$m_{ij} = m^{(1)}_{ij} \wedge m^{(2)}_{ij} \wedge \dots$$
@@ -346,7 +346,7 @@ draw_masks(
 # **By hand.** Scores $[1, 1, 5]$, the third key forbidden: $e^1 / (e^1 + e^1) = 0.5$, so the weights are $[0.5, 0.5, 0]$.
 # The 5 does not matter, however large it is. It could even be NaN.
 #
-# Three ways to get it wrong, all of them seen in real code:
+# Three ways to get it wrong:
 #
 # 1. *Mask the weights.* Softmax first, then zeros at forbidden keys: $e^1 / (e^1 + e^1 + e^5) \approx 0.018$, so the
 #    weights are $[0.018, 0.018, 0]$. They no longer sum to 1.
@@ -369,7 +369,8 @@ def masked_softmax(scores: np.ndarray, mask: np.ndarray | None = None, axis: int
     scores: (..., T_q, T_k), any float dtype. mask: booleans that broadcast to the shape of scores, True where
     attending is allowed; None allows all. axis: the axis along which weights sum to 1.
     Returns weights of the shape and dtype of scores: exactly 0 where forbidden, and all 0 along a line of which
-    nothing is allowed. Whatever stands at forbidden entries does not matter, be it 1e6, infinity or NaN.
+    nothing is allowed. An allowed score of -inf gets weight 0, too, and a line with no other allowed score gets zeros.
+    Whatever stands at forbidden entries does not matter, be it 1e6, infinity or NaN.
 
     >>> masked_softmax(np.array([1.0, 1.0, 5.0]), np.array([True, True, False]))
     array([0.5, 0.5, 0. ])
@@ -548,7 +549,8 @@ check("test_softmax", test_softmax)
 # | a padding weight of 1e-5, or of 1 | a finite fill in place of $-\infty$ |
 # | `IndexError: boolean index did not match` | `scores[~mask] = ...` needs a mask of the same shape; `np.where(mask, ...)` broadcasts |
 # | "It changed its input `scores`", or an error that says `read-only` | assigning into the input; work on a new array |
-# | the result has more axes than the scores | a mask of shape `(B, T)` was broadcast against `(T_q, T_k)`; insert an axis: `mask[:, None, :]` |
+# | `operands could not be broadcast together`, or each query gets another sentence's padding | a mask of shape `(B, T_k)` met scores `(B, T_q, T_k)`, and its sentences were taken for queries; insert an axis: `mask[:, None, :]` |
+# | the result has more axes than the scores | the mask has more axes than the scores, such as `(1, 1, T_k)` for scores `(T_q, T_k)`; take its row: `mask[0]` |
 # | float32 scores give float64 weights | a fill array or a mask of dtype float64; a plain `-np.inf` keeps float32 |
 # | a model that is perfect in training and useless in use | the causal mask is transposed or shifted: it sees the word it has to predict |
 
@@ -606,5 +608,5 @@ check("test_softmax", test_softmax)
 # **Next.** Lesson 04 uses the weights: the weighted sum of values, soft and hard attention, and a method from 1964 that was
 # attention before the name.
 
-# %%
+# %% tags=["skip-grading"]
 progress()

@@ -154,8 +154,8 @@ plt.show()
 # %% [markdown]
 # **What you see.** Above, three weights: red falls from 1 to 0, yellow rises to 1 in the middle and falls again, blue rises at
 # the end. Below, the context vectors shown as colors: red turns through orange into yellow, and then through a dull green
-# gray into blue. Where one weight is 1, the context is that paint, and everywhere else it lies *between* the paints: a
-# context vector never leaves the region that the values span.
+# gray into blue. Where one weight is 1, the context is that paint, and everywhere else it lies *between* the paints: where
+# weights are at least 0 and sum to 1, a context vector never leaves the region between the values.
 
 # %% [markdown]
 # ## 2. Attention
@@ -563,7 +563,8 @@ for name, found in errors.items():
 #
 # - Attention is score, mask, softmax, weighted sum: `masked_softmax(scaled_dot_score(Q, K), mask) @ V`.
 # - Soft attention blends, hard attention picks, sampling picks at random and is right on average.
-# - Kernel regression is attention with the negative squared distance as the score; its bandwidth is a temperature.
+# - Kernel regression is attention with the negative squared distance as the score; its bandwidth, squared, is a
+#   temperature.
 #
 # **Papers.** Nadaraya (1964), *On Estimating Regression*. Watson (1964), *Smooth Regression Analysis*. Bahdanau, Cho and
 # Bengio (2014), *Neural Machine Translation by Jointly Learning to Align and Translate*, section 3.1. Xu et al. (2015),
@@ -572,5 +573,5 @@ for name, found in errors.items():
 # **Next.** Lesson 05 puts attention where it was first used: into the decoder of a translator, which looks back at the
 # source sentence before it writes each word.
 
-# %%
+# %% tags=["skip-grading"]
 progress()

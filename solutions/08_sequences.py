@@ -19,7 +19,7 @@
 # - cut a text into tokens, and number the tokens;
 # - go from words to numbers and back, unknown words included;
 # - put sentences of different lengths into one batch and still know where each one ends;
-# - lay out what a decoder reads and what it should answer.
+# - lay out what a decoder (the part of a model that writes) reads and what it should answer.
 #
 # You need: Python lists and dictionaries, and a little PyTorch (indexing a tensor). Attention is not needed here.
 # Time: about 60 minutes.
@@ -142,9 +142,9 @@ for source, target in train[:3]:
 # | importance | ●●●●○ |
 # | time | 10 minutes |
 #
-# A **vocabulary** gives each token a number, its **id**. The model will keep one row of its embedding table for each
-# id, so a rare word costs as many parameters as a common one and hardly ever gets a chance to learn them. That is
-# why words below some count are left out.
+# A **vocabulary** gives each token a number, its **id**. The model will learn a vector of numbers for each id (its
+# **embedding**), so a rare word costs as many parameters as a common one and hardly ever gets a chance to learn them.
+# That is why words below some count are left out.
 #
 # Four ids are taken before any word comes:
 #
@@ -465,7 +465,7 @@ print("which is", [" ".join(decode(row, french)) for row in says])
 #
 # <details><summary>Why not simply leave out the unknown words?</summary>
 #
-# Then the model could not know that something stood there. "She bought a <unk>" still says that something was bought,
+# Then the model could not know that something stood there. "She bought a <code>&lt;unk&gt;</code>" still says that something was bought,
 # and that a noun comes here. With the word gone, the sentence is another sentence.
 # </details>
 #
@@ -478,7 +478,8 @@ print("which is", [" ".join(decode(row, french)) for row in says])
 # <details><summary>Teacher forcing shows the decoder only perfect beginnings. What could go wrong when it runs alone?</summary>
 #
 # It reads its own mistakes, which it never saw in training, and one mistake may lead to the next (Bengio et al. 2015
-# call it the discrepancy between training and inference). Lesson 12 looks for better sequences than the greedy one.
+# call it the discrepancy between training and inference). Lesson 12 looks for better sequences than
+# taking the most probable token each time.
 # </details>
 
 # %% [markdown]

@@ -62,7 +62,8 @@ print(f"{len(english):,} English and {len(french):,} French tokens that occur th
 # %% [markdown]
 # The simplest translator is a dictionary. We can make one without knowing any French: the best partner of an English
 # word is the French word that appears in the same pairs, and in few others. (The measure below is Dice's coefficient:
-# twice the number of pairs with both, over the number with the one plus the number with the other.)
+# twice the number of pairs with both, over the number with the one plus the number with the other, and 1 more,
+# so that rare words do not win by chance.)
 
 
 # %%
@@ -202,8 +203,8 @@ assert not padded[0, 2:].any()
 check("Encoder", Encoder)
 
 # %% [markdown]
-# What padding looks like when it is left out: five sentences of random ids, the sum of the annotations' sizes at each
-# position.
+# What padding looks like when it is left out: five sentences of random ids, the mean size of the annotations' entries
+# at each position.
 
 # %% tags=["skip-grading"]
 seed_everything(0)
@@ -574,7 +575,7 @@ history = fit(
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {history.seconds:.0f} seconds")
 
 # %% [markdown]
-# **What you see.** The loss on the training batches (grey, and its running mean in blue) falls fast at first and then
+# **What you see.** The loss on the training batches (gray, and its running mean in blue) falls fast at first and then
 # ever more slowly; the dots are the loss on held-out sentences, with which the blue line must not be confused: only
 # the dots say what the model can do with sentences that it has not seen.
 #
@@ -592,7 +593,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# **What you see.** A ragged grey line of norms on a logarithmic axis, with spikes at the start, and in blue the same
+# **What you see.** A ragged gray line of norms on a logarithmic axis, with spikes at the start, and in blue the same
 # line cut off at 1. Clipping touches the spikes and leaves the rest alone.
 
 # %% [markdown]
@@ -760,8 +761,8 @@ check("is_good_loss", is_good_loss)
 # <details><summary>Would a wider vector solve the problem?</summary>
 #
 # It moves it. A wider vector holds more, costs more to train, and still has one fixed size for sentences of any length.
-# With 192 numbers in place of 128, one training (seed 0) ends at BLEU 25 in place of 20: 55 in place of 45 for up to six
-# words, but 9 in place of 7 for 25 words and more. Try it: `Translator(hidden_size=...)`.
+# With 192 numbers in place of 128, the training with seed 0 ends at BLEU 25 in place of 20: 55 in place of 44 for up to
+# six words, but 9 as before for 25 words and more. Try it: `Translator(hidden_size=...)`.
 # </details>
 #
 # <details><summary>Is it certain that the one vector is to blame?</summary>

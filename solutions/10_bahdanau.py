@@ -68,7 +68,7 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# **What you see.** A grey line that starts high for the shortest sentences and falls steadily as they get longer. The
+# **What you see.** A gray line that starts high for the shortest sentences and falls steadily as they get longer. The
 # three seeds lie close together: this is no accident of one training.
 #
 # Bahdanau, Cho and Bengio (2014) say what they do about it (abstract): they let the model "automatically (soft-)search for
@@ -301,8 +301,7 @@ check("BahdanauDecoder", BahdanauDecoder)
 # %% [markdown]
 # ## 3. Training
 #
-# The same data and the same loop as in lesson 09; only the decoder is new. (To save your time the hidden size is 128 instead of
-# 192. The comparison in section 5 gives both models the same size.) The seed is 0. With the environment variable
+# The same data, sizes and loop as in lesson 09; only the decoder is new. The seed is 0. With the environment variable
 # `ATTN_QUICK=1` training stops after a few steps, which only shows whether everything runs.
 
 # %% tags=["skip-grading"]
@@ -466,8 +465,8 @@ plt.show()
 #
 # Is it the attention, or would any decoder have become better? Two models, the same encoder, sizes, data, batches and number
 # of steps, three seeds each, all on the same held-out sentences. The trainings take a while, so they are not repeated here:
-# `benchmarks/attention_against_length.py` ran them and stored the numbers. Your own model, trained above, should land near
-# the crosses.
+# `benchmarks/attention_against_length.py` ran them and stored the numbers. Your own model, trained above, is drawn
+# as crosses: they should land near the blue line.
 
 # %% tags=["skip-grading"]
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -489,7 +488,7 @@ for name in ("without attention", "with attention"):
     print(f"{name:18}  BLEU {np.mean(scores):5.1f}  (seeds: {', '.join(f'{score:.1f}' for score in scores)})")
 
 # %% [markdown]
-# **What you see.** With attention even the shortest sentences are better. Then the grey line falls steeply, to a small part of
+# **What you see.** With attention even the shortest sentences are better. Then the gray line falls steeply, to a small part of
 # where it began, and the blue one only slowly: that is the shape of figure 2 in Bahdanau et al. (2014). Attention helps
 # with short sentences, and decides with long ones. The dots of the three seeds lie so close together that they hardly
 # show, much closer than the two lines.
@@ -591,15 +590,15 @@ for extra in (0, 5, 20, 60):
 # ## Recap
 #
 # - The decoder's previous state asks, the annotations answer: score by a small network, softmax, weighted sum, at every step.
-# - Each target word gets a context of its own, so quality hardly falls with length; and the weights can be looked at.
+# - Each target word gets a context of its own, so quality falls far less with length; and the weights can be looked at.
 # - Padding must be masked exactly, or the answer depends on the batch.
 #
 # **Papers.** Bahdanau, Cho and Bengio (2014), *Neural Machine Translation by Jointly Learning to Align and Translate*,
 # sections 3.1, 5.1 (figure 2) and appendix A. Cho et al. (2014), *On the Properties of Neural Machine Translation:
-# Encoder-Decoder Approaches*, section 4 (quality falls with length). Luong, Pham and Manning (2015), *Effective Approaches to
+# Encoder-Decoder Approaches*, section 5 (quality falls with length). Luong, Pham and Manning (2015), *Effective Approaches to
 # Attention-based Neural Machine Translation*, section 3.1.
 #
 # **Next.** Lesson 11: other scores, another order of the moves, and attention that looks at a window only.
 
-# %%
+# %% tags=["skip-grading"]
 progress()

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # 13 · The blocks of a Transformer
 #
-# **You will build, one small class at a time, everything a Transformer is made of, and see that each part equals
-# PyTorch's own to the last digit.**
+# **You will build, one small class at a time, everything a Transformer is made of, and see that attention and both
+# blocks equal PyTorch's own, up to rounding.**
 #
 # After this lesson you can
 #
@@ -37,7 +37,6 @@
 import math
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from torch import nn
 
@@ -55,7 +54,7 @@ from autograder import check, hint, lesson, progress, reveal
 # `reveal("LayerNorm")` shows a solution. `progress()` shows what is done. The blocks of sections 6 and 7 are made of
 # the classes before them, so a mistake there shows up again: check in order.
 #
-# Two things break when you do that, and this lesson starts by breaking them.
+# Two things break when the recurrence is thrown out, and this lesson starts by breaking them.
 #
 # **Depth.** One layer of attention is one lookup. Useful models stack many layers, and a plain stack does not
 # survive. Push random numbers through 30 layers of a linear map and a ReLU, and measure how large the features are:
@@ -89,7 +88,7 @@ plt.show()
 # %% [markdown]
 # **What you see.** Two colored lines run away from each other on a logarithmic scale: with weights of the usual size
 # the features shrink by about 30 percent in every layer, with weights twice as large they grow. After 30 layers one
-# stack is at nearly nothing and the other at thousands. The two gray lines lie on each other at one: normalized
+# stack is at nearly nothing and the other at tens of thousands. The two gray lines lie on each other at one: normalized
 # features keep their size whatever the weights are.
 #
 # **Order.** Attention is a weighted *sum*, and a sum does not know in which order its terms came. Lesson 07 showed
@@ -434,8 +433,8 @@ plt.show()
 #
 # $$\operatorname{FFN}(x) = \max(0,\; x W_1 + b_1)\, W_2 + b_2 \qquad W_1 \in \mathbb{R}^{d_{model} \times d_{ff}},\; W_2 \in \mathbb{R}^{d_{ff} \times d_{model}}$$
 #
-# Usually $d_{ff} = 4\, d_{model}$, so two thirds of a block's parameters are here. While training, some of the hidden
-# features are dropped.
+# Usually $d_{ff} = 4\, d_{model}$, so two thirds of an encoder block's parameters are here, and half of a decoder
+# block's. While training, some of the hidden features are dropped.
 #
 # **By hand.** $x = [1, -2]$, $W_1$ the identity, $W_2$ three times the identity, $b_1 = 0$, $b_2 = 1$: the ReLU gives
 # $[1, 0]$, the output is $[4, 1]$.
@@ -807,7 +806,8 @@ def leaks_future(layer, x: torch.Tensor) -> bool:
     """Whether an output of `layer` at some position depends on an input at a later position.
 
     layer: a function (B, T, d) -> (B, T, d'); it gives the same output for the same input. x: (B, T, d), float64.
-    Returns True or False. x is not changed.
+    Returns True or False. x is not changed. With x near 1, a difference of up to 1e-9 is rounding; a leak of 1e-4 of
+    a later token is a leak.
 
     >>> leaks_future(lambda x: x.cumsum(dim=1), torch.randn(1, 3, 2, dtype=torch.float64))
     False
@@ -886,9 +886,9 @@ for title, mask in [
 # </details>
 
 # %% [markdown]
-# ### A question for your instructor
+# ### A question to answer in writing
 #
-#  Self-attention without a mask lets every token see every other one, and so does a linear map over the time axis, $y
+# Self-attention without a mask lets every token see every other one, and so does a linear map over the time axis, $y
 # = A x$ with a learned $A \in \mathbb{R}^{T \times T}$. Name two things that attention can do and the linear map
 # cannot.
 

@@ -15,6 +15,7 @@ import courses
 import pytest
 from conftest import require
 
+from autograder import lessons
 from autograder.cli import main
 from autograder.grading import sandbox
 from autograder.grading.sample import make_class
@@ -155,6 +156,19 @@ def test_round_trip_with_feedback_and_export(course):
     with (course / "grades.csv").open() as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file) if row["assignment"] == LESSON}
     assert {name: float(rows[name]["raw_score"]) for name in deserved(course)} == deserved(course)
+
+
+@pytest.mark.parametrize("lesson", lessons.names())
+def test_round_trip_of_each_lesson(lesson, tmp_path):
+    """Released, answered by a class, graded as deserved, and returned with feedback."""
+    root = courses.make_course(tmp_path / "course", lesson)
+    make_class(lesson, 4, 2, root)
+    assert grade(root, lesson=lesson) == 0
+    assert graded(root, lesson) == deserved(root, lesson)
+    assert run(root, "nbgrader", "generate_feedback", lesson).returncode == 0
+    pages = {path.parts[-3]: path.read_text() for path in root.glob(f"feedback/*/{lesson}/{lesson}.html")}
+    assert set(pages) == set(deserved(root, lesson))
+    assert all("attn-report" in page for page in pages.values())
 
 
 def test_manual_grades_are_kept(course):
