@@ -161,7 +161,8 @@ def main():
     path = save_results(
         "transformer",
         {
-            "data": {"name": "sentences", **DATA, "min_count": MIN_COUNT, "checksum": texts.checksum},
+            "data": {"name": "sentences", **DATA, "checksum": texts.checksum},
+            "min_count": MIN_COUNT,
             "steps": args.steps,
             "batch_size": BATCH,
             "test_sentences": len(texts.test),
