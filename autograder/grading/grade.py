@@ -1,6 +1,7 @@
 """`attn grade LESSON`: grade a class, in parallel, sandboxed, into nbgrader's grade book."""
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import json
@@ -41,24 +42,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     limits = {f.name: value for f in fields(Limits) if (value := getattr(args, f.name)) is not None}
     grader = None
-    gc.disable()  # nothing that imports make is garbage, and looking for it takes as long as a third of them
     try:
-        grader = ClassGrader(
-            args.lesson,
-            args.course,
-            args.seed,
-            Limits(**limits),
-            not args.no_sandbox,
-            args.force,
-            early=not args.scheduler,
-        )
-        gc.freeze()
-        gc.enable()
+        with no_collection():
+            grader = ClassGrader(
+                args.lesson,
+                args.course,
+                args.seed,
+                Limits(**limits),
+                not args.no_sandbox,
+                args.force,
+                early=not args.scheduler,
+            )
         results = grader.grade(args.workers or len(os.sched_getaffinity(0)), args.scheduler)
     except (SandboxError, PermissionError, FileNotFoundError) as error:
         raise Problem(str(error)) from None
     finally:
-        gc.enable()
         if grader is not None:
             grader.close()
     print(table(results.values(), deserved(args.course, args.lesson)))
@@ -67,6 +65,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps({"lesson": args.lesson, "results": list(results.values())}, indent=1))
     return int(bool(grader.failed))
+
+
+@contextlib.contextmanager
+def no_collection():
+    """For imports: nothing that they make is garbage, and looking for it takes a third as long as they do."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class ClassGrader:
