@@ -885,8 +885,8 @@ for name, style in styles.items():
     panels[1].plot(
         50 * np.arange(1, len(curve) + 1), curve, style, color="black" if style == "-" else "#31688e", label=name
     )
-panels[1].set(title="Training loss, mean of three seeds", xlabel="step", ylabel="smoothed loss")
-panels[1].legend()
+panels[1].set(title="Training loss, mean of three seeds", xlabel="step", ylabel="smoothed loss", ylim=(1, 9))
+panels[1].legend(ncols=2, loc="upper right")
 plt.show()
 
 # %% [markdown]
