@@ -564,8 +564,8 @@ else:
     print("In so few sentences there is none.")
 
 # %% [markdown]
-# **What you see.** The greedy translation starts with a word that looks a little better at that moment, and from there no good
-# sentence can be reached any more: its log P is lower in the end. The beam kept the other beginning.
+# **What you see.** At one place the greedy translation takes a word that looks a little better at that moment, and from there
+# no good sentence can be reached any more: its log P is lower in the end. The beam kept the other beginning.
 #
 # And what does the coverage penalty say? Look for hypotheses that skip a word of the source. (Saying a
 # word twice costs nothing here: more than 1 counts as 1.)
