@@ -120,7 +120,7 @@ def transformer_decoder(parameters: dict, n_heads: int, norm_first: bool):
     import torch
     from torch import nn
 
-    from autograder.lessons import lesson
+    from autograder import lesson
 
     blocks = lesson("13_transformer_blocks")
     vocab_size, d_model = parameters["tgt_embedding.weight"].shape

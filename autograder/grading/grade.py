@@ -253,6 +253,8 @@ def prepare(assignment) -> None:
     """Work out the expected answers once, before the workers are forked."""
     from autograder.judge import exam
 
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # a pool of threads would not survive the fork, and wait for ever
     for name, exercise in assignment.exercises.items():
         exam(exercise, assignment.seeds[name])
 

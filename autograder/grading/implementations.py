@@ -53,7 +53,10 @@ class Module:
 
 
 def misconceptions(path: Path) -> dict[str, list[tuple[str, str]]]:
-    """By exercise, the (name of the misconception, source of the cell) of those that stand in the open."""
+    """By exercise, the (name of the misconception, source of the cell) of those that stand in the open.
+
+    One that is made of another module's helpers is left out: a submission cannot import them.
+    """
     module = Module(path)
     named = {
         target.id: ast.literal_eval(node.value.args[0])
@@ -68,8 +71,9 @@ def misconceptions(path: Path) -> dict[str, list[tuple[str, str]]]:
             for decorator in node.decorator_list:
                 if _calls(decorator, "misconception") and getattr(decorator.func.value, "id", None) in named:
                     exercise = named[decorator.func.value.id]
-                    bare = _undecorated(node)
-                    found[exercise].append((_label(decorator), module.cell(exercise, bare)))
+                    source = module.cell(exercise, _undecorated(node))
+                    if "from autograder.exercises" not in source:
+                        found[exercise].append((_label(decorator), source))
     return found
 
 

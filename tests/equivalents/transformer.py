@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from autograder.lessons import lesson
+from autograder import lesson
 
 BLOCKS = lesson("13_transformer_blocks")
 
